@@ -1,0 +1,57 @@
+/**
+ * A buffer that several parties use at once. Its reader fills it; whoever needs its bytes beyond the call that showed
+ * them holds it and releases it later. Only an unheld chunk may be filled again.
+ */
+export class Chunk {
+  readonly bytes: Buffer;
+  #holds = 0;
+  #whenFree: ((chunk: Chunk) => void) | undefined;
+
+  constructor(sizeBytes: number) {
+    this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
+  }
+
+  get isHeld(): boolean {
+    return this.#holds > 0;
+  }
+
+  hold(): void {
+    this.#holds += 1;
+  }
+
+  release(): void {
+    this.#holds -= 1;
+    if (this.#holds === 0 && this.#whenFree !== undefined) this.freed(this.#whenFree);
+  }
+
+  /** Its reader needs it no more: calls `whenFree` once nobody holds it, which may be now. */
+  freed(whenFree: (chunk: Chunk) => void): void {
+    this.#whenFree = this.#holds > 0 ? whenFree : undefined;
+    if (this.#holds === 0) whenFree(this);
+  }
+}
+
+/** Keeps up to `maxFree` chunks of one size for the next who needs one. */
+export class ChunkPool {
+  readonly sizeBytes: number;
+  readonly #free: Chunk[] = [];
+  readonly #maxFree: number;
+
+  constructor(sizeBytes: number, maxFree: number) {
+    this.sizeBytes = sizeBytes;
+    this.#maxFree = maxFree;
+  }
+
+  take(): Chunk {
+    return this.#free.pop() ?? new Chunk(this.sizeBytes);
+  }
+
+  /** Takes a chunk of this size back as soon as nobody holds it; the caller must not use it again. */
+  giveBack(chunk: Chunk): void {
+    chunk.freed(this.#keep);
+  }
+
+  readonly #keep = (chunk: Chunk): void => {
+    if (this.#free.length < this.#maxFree) this.#free.push(chunk);
+  };
+}

@@ -1,0 +1,17 @@
+/** Time, so that tests can make their own. Milliseconds; `wallMs` since 1970, `monotonicMs` since some start. */
+export interface Clock {
+  wallMs(): number;
+  monotonicMs(): number;
+  /** Calls `run` once after `delayMs`. The timer does not keep the process alive. Disposing it cancels it. */
+  after(delayMs: number, run: () => void): Disposable;
+}
+
+export const systemClock: Clock = {
+  wallMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after(delayMs, run) {
+    const timer = setTimeout(run, delayMs);
+    timer.unref();
+    return { [Symbol.dispose]: () => clearTimeout(timer) };
+  },
+};

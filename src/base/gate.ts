@@ -1,0 +1,75 @@
+/** Something that is read from and can wait: a connection, a socket. */
+export interface GateWaiter {
+  /** The gate is open: what was held back can be offered again. Called at most once per wait. */
+  gateOpened(): void;
+}
+
+export interface GateOptions {
+  /** How long the queue behind the gate may take nothing while somebody waits. */
+  readonly stallTimeoutMs: number;
+  /** A number that changes whenever the queue gave something away. */
+  readonly progress: () => number;
+  /** The queue took nothing for `stallTimeoutMs` while somebody waited: its owner must cut it off. */
+  readonly onStalled: () => void;
+}
+
+/**
+ * The way into a bounded queue. While the queue is full, what is offered is not taken; whoever offered it keeps it,
+ * stops reading its own source, and waits here. The owner of the queue opens the gate when there is room again.
+ *
+ * Waiting is bounded: a queue that gives nothing away for `stallTimeoutMs` is reported, so that neither a peer that
+ * reads nothing nor a cycle of full queues stops the sources for good.
+ */
+export class Gate {
+  readonly #options: GateOptions;
+  readonly #waiters: Set<GateWaiter> = new Set();
+  #timer: NodeJS.Timeout | undefined;
+  #progress = 0;
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+  }
+
+  get waiting(): number {
+    return this.#waiters.size;
+  }
+
+  wait(waiter: GateWaiter): void {
+    this.#waiters.add(waiter);
+    if (this.#timer !== undefined) return;
+    this.#progress = this.#options.progress();
+    this.#timer = setTimeout(this.#check, this.#options.stallTimeoutMs);
+  }
+
+  /** Ends a wait without its call. */
+  leave(waiter: GateWaiter): void {
+    this.#waiters.delete(waiter);
+    if (this.#waiters.size === 0) this.#stopTimer();
+  }
+
+  /** There is room, or the queue is gone: everybody may offer again and learns which. */
+  open(): void {
+    this.#stopTimer();
+    if (this.#waiters.size === 0) return;
+    // One that is called may wait again, and may make others leave.
+    for (const waiter of [...this.#waiters]) {
+      if (this.#waiters.delete(waiter)) waiter.gateOpened();
+    }
+  }
+
+  readonly #check = (): void => {
+    this.#timer = undefined;
+    const now = this.#options.progress();
+    if (now === this.#progress) {
+      this.#options.onStalled();
+      return;
+    }
+    this.#progress = now;
+    this.#timer = setTimeout(this.#check, this.#options.stallTimeoutMs);
+  };
+
+  #stopTimer(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

@@ -1,0 +1,30 @@
+import { join } from "node:path";
+
+/** Where the things of a daemon are inside PORTWAY_HOME. Daemon and clients must agree on this, so it stands once. */
+export interface Home {
+  readonly path: string;
+  /** Directory of the socket, 0700. */
+  readonly runDirectory: string;
+  /** Unix socket of the API, 0600. */
+  readonly socketPath: string;
+  /** The API token of TCP calls: 64 hex digits, 0600. */
+  readonly tokenPath: string;
+  /** Held, by an exclusive create with a pid inside, by whoever starts or is the daemon. */
+  readonly lockPath: string;
+  /** One log file per node, and daemon.log. */
+  readonly logDirectory: string;
+}
+
+/** What a Unix socket's path may measure on Linux and macOS, in bytes, the smaller of the two. */
+export const maxSocketPathBytes = 103;
+
+export function homeAt(path: string): Home {
+  return {
+    path,
+    runDirectory: join(path, "run"),
+    socketPath: join(path, "run", "api.sock"),
+    tokenPath: join(path, "token"),
+    lockPath: join(path, "run", "daemon.lock"),
+    logDirectory: join(path, "logs"),
+  };
+}

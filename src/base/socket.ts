@@ -1,0 +1,311 @@
+import net from "node:net";
+import { PortwayError } from "./errors.js";
+
+/** Whoever uses a ByteSocket. The calls come in the turn of the event, and must not throw. */
+export interface ByteSocketUser {
+  /**
+   * `length` bytes were read into the buffer that `readBuffer` gave last. They may be overwritten after `readBuffer`
+   * has been asked again, which happens when this call returns.
+   */
+  read(length: number): void;
+  /** Where the next bytes go. Asked once before the first read and after each. */
+  readBuffer(): Buffer;
+  /** The peer sends no more. */
+  ended(): void;
+  /** All that was written has left. Called only after a `write` that gave false. */
+  written(): void;
+  /** The socket is gone; nothing is called after this. `error` is undefined for an orderly end. */
+  closed(error: Error | undefined): void;
+}
+
+export interface DialOptions {
+  readonly host: string;
+  readonly port: number;
+  /** The local program may end its direction and still read ours. */
+  readonly keepAliveMs?: number;
+}
+
+/**
+ * A TCP socket that reads into buffers of its user's choice and tells whether the kernel took a write at once. That is
+ * what net.Socket's `onread` is for; an accepted connection has no such option, so its handle is given to a net.Socket
+ * of ours before the server makes one. Where a Node version has no such handle, its sockets are read with events and
+ * copied.
+ */
+export class ByteSocket {
+  readonly #socket: net.Socket;
+  readonly #user: ByteSocketUser;
+  #closed = false;
+  #busy = false;
+  #error: Error | undefined;
+
+  private constructor(
+    user: ByteSocketUser,
+    make: (onread: net.OnReadOpts) => net.Socket,
+    reads: "onread" | "events",
+  ) {
+    this.#user = user;
+    this.#socket = make({
+      buffer: () => user.readBuffer(),
+      callback: (length) => {
+        if (!this.#closed) user.read(length);
+        return true;
+      },
+    });
+    this.#socket.on("end", () => {
+      if (!this.#closed) user.ended();
+    });
+    this.#socket.on("error", (error) => {
+      this.#error = error;
+    });
+    this.#socket.on("close", () => this.#gone());
+    if (reads === "events") this.#socket.on("data", (bytes: Buffer) => this.#copyIn(bytes));
+  }
+
+  /** A socket that connects; `connected` is called once it has. A failure comes as `closed`. */
+  static dial(
+    options: DialOptions,
+    user: ByteSocketUser,
+    connected: (socket: ByteSocket) => void,
+  ): ByteSocket {
+    const socket = new ByteSocket(
+      user,
+      (onread) =>
+        net.connect({
+          host: options.host,
+          port: options.port,
+          allowHalfOpen: true,
+          noDelay: true,
+          keepAlive: true,
+          keepAliveInitialDelay: options.keepAliveMs ?? defaultKeepAliveMs,
+          autoSelectFamily: true,
+          onread,
+        }),
+      "onread",
+    );
+    socket.#socket.pause();
+    socket.#socket.once("connect", connected);
+    return socket;
+  }
+
+  /** Makes a socket of what a server accepted. It reads nothing until `resume`. */
+  static accepted(accepted: AcceptedSocket, user: ByteSocketUser): ByteSocket {
+    const socket =
+      accepted.handle === undefined
+        ? new ByteSocket(user, () => accepted.socket!, "events")
+        : new ByteSocket(user, (onread) => socketOfHandle(accepted.handle!, onread), "onread");
+    socket.#socket.setNoDelay(true);
+    socket.#socket.setKeepAlive(true, defaultKeepAliveMs);
+    return socket;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** True from a `write` that gave false until `written`. */
+  get isBusy(): boolean {
+    return this.#busy;
+  }
+
+  /** `ip:port` of the peer; undefined once it is gone. */
+  get peer(): { readonly host: string; readonly port: number } | undefined {
+    const { remoteAddress, remotePort } = this.#socket;
+    return remoteAddress === undefined ? undefined : { host: remoteAddress, port: remotePort ?? 0 };
+  }
+
+  get local(): { readonly host: string; readonly port: number } | undefined {
+    const { localAddress, localPort } = this.#socket;
+    return localAddress === undefined ? undefined : { host: localAddress, port: localPort ?? 0 };
+  }
+
+  /**
+   * A number that changes whenever the kernel took something of a write that is under way. (The queue of the handle
+   * tells it to the byte; without it, only a finished write counts.)
+   */
+  get progress(): number {
+    const handle = (this.#socket as unknown as { _handle?: { writeQueueSize?: number } })._handle;
+    return handle?.writeQueueSize ?? this.#socket.writableLength;
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#socket.resume();
+  }
+
+  pause(): void {
+    if (!this.#closed) this.#socket.pause();
+  }
+
+  /**
+   * Writes the segments in order. True if the kernel took everything: the bytes may be overwritten at once. False if
+   * not: they must stay as they are until `written` (or `closed`), and no other write may begin before that.
+   */
+  write(segments: readonly Buffer[]): boolean {
+    const socket = this.#socket;
+    if (this.#closed || !socket.writable) return true;
+    if (segments.length === 1) socket.write(segments[0]!, this.#onWritten);
+    else {
+      socket.cork();
+      const last = segments.length - 1;
+      for (let at = 0; at < last; at += 1) socket.write(segments[at]!);
+      socket.write(segments[last]!, this.#onWritten);
+      socket.uncork();
+    }
+    this.#busy = socket.writableLength > 0;
+    return !this.#busy;
+  }
+
+  /** Ends our direction once what was written has left. */
+  end(): void {
+    if (!this.#closed) this.#socket.end();
+  }
+
+  /** Ends both directions now. `closed` is not called. */
+  destroy(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+  }
+
+  /**
+   * The user goes; `closed` is not called. An orderly end, begun with `end`, gets a second to take place: bytes that
+   * the kernel has could be lost by closing at once while it still holds unread ones.
+   */
+  release(orderly: boolean): void {
+    if (!orderly) {
+      this.destroy();
+      return;
+    }
+    if (this.#closed) return;
+    this.#closed = true;
+    const socket = this.#socket;
+    const timer = setTimeout(() => socket.destroy(), 1_000);
+    timer.unref();
+    socket.once("close", () => clearTimeout(timer));
+    socket.once("end", () => socket.destroy());
+    socket.resume();
+  }
+
+  /** Ends both directions with a reset, so that the peer knows that it did not get everything. `closed` is not called. */
+  reset(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.resetAndDestroy();
+  }
+
+  readonly #onWritten = (): void => {
+    if (!this.#busy || this.#socket.writableLength > 0) return;
+    this.#busy = false;
+    if (!this.#closed) this.#user.written();
+  };
+
+  #gone(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#user.closed(this.#error);
+  }
+
+  #copyIn(bytes: Buffer): void {
+    for (let at = 0; at < bytes.byteLength && !this.#closed; ) {
+      const room = this.#user.readBuffer();
+      const size = Math.min(room.byteLength, bytes.byteLength - at);
+      bytes.copy(room, 0, at, at + size);
+      at += size;
+      this.#user.read(size);
+    }
+  }
+}
+
+const defaultKeepAliveMs = 15_000;
+
+/** What a ByteServer accepted: a handle where Node gives one, else a paused socket. */
+export interface AcceptedSocket {
+  readonly handle?: object;
+  readonly socket?: net.Socket;
+}
+
+function socketOfHandle(handle: object, onread: net.OnReadOpts): net.Socket {
+  const options = { handle, allowHalfOpen: true, manualStart: true, pauseOnCreate: true, onread };
+  return new net.Socket(options as net.SocketConstructorOpts);
+}
+
+interface ServerHandle {
+  onconnection?: (error: number, handle: object | undefined) => void;
+}
+
+export interface ByteServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly backlog?: number;
+  /** True uses documented interfaces of Node alone: accepted sockets are then read with events. */
+  readonly plainSockets?: boolean;
+}
+
+/** Listens on a TCP address and hands out what it accepts. */
+export class ByteServer {
+  readonly #server: net.Server;
+  readonly host: string;
+  readonly port: number;
+
+  private constructor(server: net.Server) {
+    this.#server = server;
+    const address = server.address() as net.AddressInfo;
+    this.host = address.address;
+    this.port = address.port;
+  }
+
+  /** Rejects with `address_in_use`, `port_privileged` or `address_not_available` if the address can't be bound. */
+  static listen(options: ByteServerOptions, accept: (accepted: AcceptedSocket) => void): Promise<ByteServer> {
+    const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    server.on("connection", (socket) => accept({ socket }));
+    return new Promise((resolve, reject) => {
+      const failed = (error: NodeJS.ErrnoException): void => reject(explainBind(error, options));
+      server.once("error", failed);
+      server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 4096 }, () => {
+        server.off("error", failed);
+        // An error of a bound server is one failed accept: it must not reach the process.
+        server.on("error", () => {});
+        const handle = (server as unknown as { _handle?: ServerHandle })._handle;
+        if (options.plainSockets !== true && typeof handle?.onconnection === "function") {
+          handle.onconnection = (error, client) => {
+            if (error === 0 && client !== undefined) accept({ handle: client });
+          };
+        }
+        resolve(new ByteServer(server));
+      });
+    });
+  }
+
+  /** Accepts no more. What was accepted is not touched. */
+  close(): void {
+    this.#server.close();
+  }
+}
+
+function explainBind(error: NodeJS.ErrnoException, { host, port }: ByteServerOptions): PortwayError {
+  const where = net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
+  const facts = { address: where };
+  const options = { cause: error };
+  switch (error.code) {
+    case "EADDRINUSE":
+      return new PortwayError(
+        "address_in_use",
+        `can't listen on ${where}: the port is in use`,
+        facts,
+        options,
+      );
+    case "EACCES":
+      return new PortwayError(
+        "port_privileged",
+        `can't listen on ${where}: ports below 1024 need a privilege that this process does not have`,
+        facts,
+        options,
+      );
+    default:
+      return new PortwayError(
+        "address_not_available",
+        `can't listen on ${where}: ${error.code === "ENOTFOUND" ? "the host is unknown" : error.message}`,
+        facts,
+        options,
+      );
+  }
+}

@@ -1,0 +1,155 @@
+import { isUtf8 } from "node:buffer";
+import { addressBytes, writeAddress } from "../model/address.js";
+import { type Backing, type Entrance, Message } from "../model/message.js";
+import { Route } from "../model/route.js";
+import { CborReader, malformed } from "./cbor.js";
+import { maxTraceBytes } from "./limits.js";
+
+/**
+ * The message in one frame's CBOR, which lies at `start` to `end` of `bytes`: `[onward, return, payload, trace?]`, as
+ * ockam-facts.md 3.3 says, with its leniencies. Nothing is copied: the message refers to `bytes`. Throws `malformed`.
+ */
+export function decodeMessage(
+  bytes: Buffer,
+  start: number,
+  end: number,
+  backing?: Backing,
+  entrance?: Entrance,
+): Message {
+  const count = end > start ? bytes[start]! - 0x80 : 0;
+  if (count >= 3 && count <= 23 && scanRoute(bytes, start + 1, end)) {
+    const onward = Route.view(bytes, start + 2, scanned.end, scanned.count);
+    if (scanRoute(bytes, scanned.end, end)) {
+      const back = Route.view(bytes, scanned.start, scanned.end, scanned.count);
+      if (scanBytes(bytes, scanned.end, end)) {
+        const payload = bytes.subarray(scanned.start, scanned.end);
+        const trace = count === 3 ? undefined : readTrace(new CborReader(bytes, scanned.end, end), count - 3);
+        return new Message({ onward, return: back, payload, trace, backing, entrance });
+      }
+    }
+  }
+  return decodeLeniently(new CborReader(bytes, start, end), backing, entrance);
+}
+
+/** What the last scan found; in module variables so that a frame in its usual form costs no allocation. */
+const scanned = { start: 0, end: 0, count: 0 };
+
+/** True if a route in the shortest form begins at `at`: `scanned` is then where its addresses lie, and how many. */
+function scanRoute(bytes: Buffer, at: number, end: number): boolean {
+  if (at >= end) return false;
+  const count = bytes[at]! - 0x80;
+  if (count < 0 || count > 23) return false;
+  let next = at + 1;
+  for (let left = count; left > 0; left -= 1) {
+    // The type is one byte, and the address two elements: what else there may be is left to the lenient reader.
+    if (next + 2 >= end || bytes[next] !== 0x82 || bytes[next + 1]! > 23) return false;
+    if (!scanBytes(bytes, next + 2, end)) return false;
+    next = scanned.end;
+  }
+  scanned.start = at + 1;
+  scanned.end = next;
+  scanned.count = count;
+  return true;
+}
+
+/** True if a byte string in the shortest form begins at `at`: `scanned` is then where its bytes lie. */
+function scanBytes(bytes: Buffer, at: number, end: number): boolean {
+  if (at >= end) return false;
+  const head = bytes[at]!;
+  let start = at + 1;
+  let length = 0;
+  if (head >= 0x40 && head < 0x58) length = head - 0x40;
+  else if (head === 0x58 && start < end) {
+    length = bytes[start]!;
+    if (length < 24) return false;
+    start += 1;
+  } else if (head === 0x59 && start + 1 < end) {
+    length = bytes.readUInt16BE(start);
+    if (length < 0x100) return false;
+    start += 2;
+  } else if (head === 0x5a && start + 3 < end) {
+    length = bytes.readUInt32BE(start);
+    if (length < 0x10000) return false;
+    start += 4;
+  } else return false;
+  if (length > end - start) return false;
+  scanned.start = start;
+  scanned.end = start + length;
+  return true;
+}
+
+function decodeLeniently(reader: CborReader, backing?: Backing, entrance?: Entrance): Message {
+  const count = reader.array("the message");
+  if (count !== undefined && count < 3) throw malformed(`the message has ${count} elements, not 3 or more`);
+  const onward = readRoute(reader, "the onward route");
+  const back = readRoute(reader, "the return route");
+  const payload = reader.byteString("the payload");
+  const trace = readTrace(reader, count === undefined ? undefined : count - 3);
+  return new Message({ onward, return: back, payload, trace, backing, entrance });
+}
+
+/** The fourth element, if it is there, and a step over what follows; `left` is undefined until a break. */
+function readTrace(reader: CborReader, left: number | undefined): Buffer | undefined {
+  if (left === 0 || (left === undefined && reader.takeBreak())) return undefined;
+  const trace: Buffer | undefined = reader.takeNull() ? undefined : reader.textString("the tracing context");
+  skipRest(reader, left === undefined ? undefined : left - 1);
+  if (trace === undefined || trace.byteLength > maxTraceBytes) return undefined;
+  // A node that got it from us would close the connection.
+  if (!isUtf8(trace)) throw malformed("the tracing context is not UTF-8");
+  return trace;
+}
+
+/** What the last address read had; in a module variable so that many of them cost no allocation. */
+const found = { type: 0, valueEnd: 0, valueBytes: 0 };
+
+/**
+ * A route in any form. It is kept as a view if it happens to stand in the shortest one, and is else written anew, so
+ * that it costs no more memory than it had on the wire, however many addresses it has.
+ */
+function readRoute(reader: CborReader, what: string): Route {
+  const given = reader.array(what);
+  const start = reader.at;
+  const { count, byteLength } = measureAddresses(reader, given, what);
+  if (byteLength === reader.at - start) return Route.view(reader.bytes, start, reader.at, count);
+  const bytes = Buffer.allocUnsafeSlow(byteLength);
+  const again = new CborReader(reader.bytes, start, reader.end);
+  for (let left = count, at = 0; left > 0; left -= 1) {
+    readAddress(again, what);
+    const value = reader.bytes.subarray(found.valueEnd - found.valueBytes, found.valueEnd);
+    at = writeAddress(bytes, at, found.type, value);
+  }
+  return Route.view(bytes, 0, byteLength, count);
+}
+
+/** Steps over the addresses of a route; gives their number and the size of their shortest form. */
+function measureAddresses(
+  reader: CborReader,
+  given: number | undefined,
+  what: string,
+): { readonly count: number; readonly byteLength: number } {
+  let count = 0;
+  let byteLength = 0;
+  while (count !== given && !(given === undefined && reader.takeBreak())) {
+    readAddress(reader, what);
+    count += 1;
+    byteLength += addressBytes(found.type, found.valueBytes);
+  }
+  return { count, byteLength };
+}
+
+/** Reads one address into `found`. */
+function readAddress(reader: CborReader, what: string): void {
+  const count = reader.array(what);
+  if (count !== undefined && count < 2) throw malformed(`an address of ${what} has ${count} elements`);
+  found.type = reader.unsigned(what);
+  if (found.type > 255) throw malformed(`a transport type of ${what} is ${found.type}`);
+  found.valueBytes = reader.stepOverBytes(what);
+  found.valueEnd = reader.at;
+  skipRest(reader, count === undefined ? undefined : count - 2);
+}
+
+/** Steps over what an array has beyond what we know: `left` items, or all until its break if that is undefined. */
+function skipRest(reader: CborReader, left: number | undefined): void {
+  if (left === undefined) while (!reader.takeBreak()) reader.skip();
+  else for (; left > 0; left -= 1) reader.skip();
+}

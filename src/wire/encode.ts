@@ -1,0 +1,75 @@
+import type { Message } from "../model/message.js";
+import { lengthBytes } from "./limits.js";
+
+/** Bytes of the message's frame, its length included. */
+export function frameBytes(message: Message): number {
+  return headBytes(message) + message.payload.byteLength + tailBytes(message);
+}
+
+/** Bytes of the frame in front of the payload. */
+export function headBytes({ onward, return: back, payload }: Message): number {
+  return (
+    lengthBytes +
+    1 +
+    headSize(onward.length) +
+    onward.byteLength +
+    headSize(back.length) +
+    back.byteLength +
+    headSize(payload.byteLength)
+  );
+}
+
+/** Bytes of the frame behind the payload. */
+export function tailBytes({ trace }: Message): number {
+  return trace === undefined ? 0 : headSize(trace.byteLength) + trace.byteLength;
+}
+
+/** Writes all of the frame that precedes the payload; gives the position behind it. */
+export function writeHead(target: Buffer, at: number, message: Message): number {
+  const { onward, return: back, payload, trace } = message;
+  at = target.writeUInt32BE(frameBytes(message) - lengthBytes, at);
+  target[at] = trace === undefined ? 0x83 : 0x84;
+  at = onward.writeTo(target, writeSize(target, at + 1, 0x80, onward.length));
+  at = back.writeTo(target, writeSize(target, at, 0x80, back.length));
+  return writeSize(target, at, 0x40, payload.byteLength);
+}
+
+/** Writes all of the frame that follows the payload; gives the position behind it. */
+export function writeTail(target: Buffer, at: number, { trace }: Message): number {
+  if (trace === undefined) return at;
+  at = writeSize(target, at, 0x60, trace.byteLength);
+  target.set(trace, at);
+  return at + trace.byteLength;
+}
+
+/** The frame as one buffer. For tests and for what is not in a hurry. */
+export function encodeMessage(message: Message): Buffer {
+  const frame = Buffer.allocUnsafe(frameBytes(message));
+  const at = writeHead(frame, 0, message);
+  frame.set(message.payload, at);
+  writeTail(frame, at + message.payload.byteLength, message);
+  return frame;
+}
+
+/** Bytes of a CBOR head with the argument `value`. */
+function headSize(value: number): number {
+  return value < 24 ? 1 : value < 0x100 ? 2 : value < 0x10000 ? 3 : 5;
+}
+
+function writeSize(target: Buffer, at: number, majorType: number, value: number): number {
+  if (value < 24) {
+    target[at] = majorType | value;
+    return at + 1;
+  }
+  if (value < 0x100) {
+    target[at] = majorType | 24;
+    target[at + 1] = value;
+    return at + 2;
+  }
+  if (value < 0x10000) {
+    target[at] = majorType | 25;
+    return target.writeUInt16BE(value, at + 1);
+  }
+  target[at] = majorType | 26;
+  return target.writeUInt32BE(value, at + 1);
+}
