@@ -46,12 +46,16 @@ export class ChunkPool {
     return this.#free.pop() ?? new Chunk(this.sizeBytes);
   }
 
-  /** Takes a chunk of this size back as soon as nobody holds it; the caller must not use it again. */
+  /**
+   * Takes a chunk back as soon as nobody holds it; the caller must not use it again. One of another size, or one too
+   * many, is left to the garbage collector.
+   */
   giveBack(chunk: Chunk): void {
     chunk.freed(this.#keep);
   }
 
   readonly #keep = (chunk: Chunk): void => {
-    if (this.#free.length < this.#maxFree) this.#free.push(chunk);
+    if (chunk.bytes.byteLength === this.sizeBytes && this.#free.length < this.#maxFree)
+      this.#free.push(chunk);
   };
 }

@@ -25,6 +25,7 @@ export class Gate {
   readonly #waiters: Set<GateWaiter> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #progress = 0;
+  #waits = 0;
 
   constructor(options: GateOptions) {
     this.#options = options;
@@ -35,6 +36,7 @@ export class Gate {
   }
 
   wait(waiter: GateWaiter): void {
+    this.#waits += 1;
     this.#waiters.add(waiter);
     if (this.#timer !== undefined) return;
     this.#progress = this.#options.progress();
@@ -47,13 +49,19 @@ export class Gate {
     if (this.#waiters.size === 0) this.#stopTimer();
   }
 
-  /** There is room, or the queue is gone: everybody may offer again and learns which. */
+  /**
+   * There is room, or the queue is gone: those who wait may offer again, in the order in which they came, until one has
+   * to wait again. That one is last then, so that nobody waits for ever behind others who fill the queue.
+   */
   open(): void {
     this.#stopTimer();
     if (this.#waiters.size === 0) return;
-    // One that is called may wait again, and may make others leave.
+    const round = ++this.#waits;
+    // One that is called may make others leave.
     for (const waiter of [...this.#waiters]) {
-      if (this.#waiters.delete(waiter)) waiter.gateOpened();
+      if (!this.#waiters.delete(waiter)) continue;
+      waiter.gateOpened();
+      if (this.#waits !== round) return;
     }
   }
 

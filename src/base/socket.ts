@@ -1,5 +1,5 @@
 import net from "node:net";
-import { PortwayError } from "./errors.js";
+import { bindError } from "./socket-errors.js";
 
 /** Whoever uses a ByteSocket. The calls come in the turn of the event, and must not throw. */
 export interface ByteSocketUser {
@@ -8,7 +8,10 @@ export interface ByteSocketUser {
    * has been asked again, which happens when this call returns.
    */
   read(length: number): void;
-  /** Where the next bytes go. Asked once before the first read and after each. */
+  /**
+   * Where the next bytes go. Asked before the first read (more than once, and before the socket is connected) and
+   * after each; it must not be empty.
+   */
   readBuffer(): Buffer;
   /** The peer sends no more. */
   ended(): void;
@@ -21,8 +24,9 @@ export interface ByteSocketUser {
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
-  /** The local program may end its direction and still read ours. */
   readonly keepAliveMs?: number;
+  /** As in ByteServerOptions. */
+  readonly plainSockets?: boolean;
 }
 
 /**
@@ -34,7 +38,9 @@ export interface DialOptions {
 export class ByteSocket {
   readonly #socket: net.Socket;
   readonly #user: ByteSocketUser;
+  readonly #reads: "onread" | "events";
   #closed = false;
+  #gone = false;
   #busy = false;
   #error: Error | undefined;
 
@@ -44,8 +50,9 @@ export class ByteSocket {
     reads: "onread" | "events",
   ) {
     this.#user = user;
+    this.#reads = reads;
     this.#socket = make({
-      buffer: () => user.readBuffer(),
+      buffer: () => (this.#closed ? discarded : user.readBuffer()),
       callback: (length) => {
         if (!this.#closed) user.read(length);
         return true;
@@ -57,7 +64,7 @@ export class ByteSocket {
     this.#socket.on("error", (error) => {
       this.#error = error;
     });
-    this.#socket.on("close", () => this.#gone());
+    this.#socket.on("close", () => this.#ended());
     if (reads === "events") this.#socket.on("data", (bytes: Buffer) => this.#copyIn(bytes));
   }
 
@@ -67,6 +74,7 @@ export class ByteSocket {
     user: ByteSocketUser,
     connected: (socket: ByteSocket) => void,
   ): ByteSocket {
+    const reads = options.plainSockets === true ? "events" : "onread";
     const socket = new ByteSocket(
       user,
       (onread) =>
@@ -78,12 +86,12 @@ export class ByteSocket {
           keepAlive: true,
           keepAliveInitialDelay: options.keepAliveMs ?? defaultKeepAliveMs,
           autoSelectFamily: true,
-          onread,
+          ...(reads === "onread" ? { onread } : {}),
         }),
-      "onread",
+      reads,
     );
     socket.#socket.pause();
-    socket.#socket.once("connect", connected);
+    socket.#socket.once("connect", () => connected(socket));
     return socket;
   }
 
@@ -119,12 +127,11 @@ export class ByteSocket {
   }
 
   /**
-   * A number that changes whenever the kernel took something of a write that is under way. (The queue of the handle
-   * tells it to the byte; without it, only a finished write counts.)
+   * Bytes of the write under way that the kernel has not taken. (The queue of the handle tells it to the byte; without
+   * it, a write counts whole until it is finished.)
    */
   get progress(): number {
-    const handle = (this.#socket as unknown as { _handle?: { writeQueueSize?: number } })._handle;
-    return handle?.writeQueueSize ?? this.#socket.writableLength;
+    return this.#handle?.writeQueueSize ?? this.#socket.writableLength;
   }
 
   resume(): void {
@@ -167,21 +174,30 @@ export class ByteSocket {
   }
 
   /**
-   * The user goes; `closed` is not called. An orderly end, begun with `end`, gets a second to take place: bytes that
-   * the kernel has could be lost by closing at once while it still holds unread ones.
+   * The user goes; `closed` is not called, and no buffer of its is read into. An orderly end, begun with `end` after
+   * the last write has left, gets a second to take place: bytes that the kernel has could be lost by closing at once
+   * while it still holds unread ones.
+   *
+   * `freed` is called when the bytes of a write under way are used no more.
    */
-  release(orderly: boolean): void {
-    if (!orderly) {
+  release(orderly: boolean, freed?: () => void): void {
+    const socket = this.#socket;
+    if (freed !== undefined) {
+      if (this.#gone) freed();
+      else socket.once("close", freed);
+    }
+    if (this.#closed) return;
+    if (!orderly || socket.readableEnded) {
       this.destroy();
       return;
     }
-    if (this.#closed) return;
     this.#closed = true;
-    const socket = this.#socket;
-    const timer = setTimeout(() => socket.destroy(), 1_000);
+    const timer = setTimeout(() => socket.destroy(), orderlyEndMs);
     timer.unref();
     socket.once("close", () => clearTimeout(timer));
     socket.once("end", () => socket.destroy());
+    // Where the next bytes go was settled after the last read: that buffer is the user's, who may give it to another.
+    if (this.#reads === "onread") this.#handle?.useUserBuffer?.(discarded);
     socket.resume();
   }
 
@@ -189,16 +205,26 @@ export class ByteSocket {
   reset(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#socket.resetAndDestroy();
+    // A socket that is still connecting would first wait until it is.
+    if (this.#socket.connecting) this.#socket.destroy();
+    else this.#socket.resetAndDestroy();
   }
 
-  readonly #onWritten = (): void => {
-    if (!this.#busy || this.#socket.writableLength > 0) return;
+  get #handle(): SocketHandle | null | undefined {
+    // Sockets that are read with events are those that use documented interfaces alone.
+    if (this.#reads === "events") return undefined;
+    return (this.#socket as unknown as { readonly _handle?: SocketHandle | null })._handle;
+  }
+
+  readonly #onWritten = (error?: Error | null): void => {
+    // After an error `closed` comes, and the bytes of the write are still with it.
+    if (!this.#busy || (error !== undefined && error !== null) || this.#socket.writableLength > 0) return;
     this.#busy = false;
     if (!this.#closed) this.#user.written();
   };
 
-  #gone(): void {
+  #ended(): void {
+    this.#gone = true;
     if (this.#closed) return;
     this.#closed = true;
     this.#user.closed(this.#error);
@@ -206,6 +232,10 @@ export class ByteSocket {
 
   #copyIn(bytes: Buffer): void {
     for (let at = 0; at < bytes.byteLength && !this.#closed; ) {
+      if (this.#socket.isPaused()) {
+        this.#socket.unshift(bytes.subarray(at));
+        return;
+      }
       const room = this.#user.readBuffer();
       const size = Math.min(room.byteLength, bytes.byteLength - at);
       bytes.copy(room, 0, at, at + size);
@@ -216,6 +246,16 @@ export class ByteSocket {
 }
 
 const defaultKeepAliveMs = 15_000;
+const orderlyEndMs = 1_000;
+
+/** Where the bytes go that nobody wants any more. */
+const discarded = Buffer.allocUnsafeSlow(64 * 1024);
+
+/** What the handles of Node's sockets can do beyond what is documented. */
+interface SocketHandle {
+  readonly writeQueueSize?: number;
+  useUserBuffer?(buffer: Buffer): void;
+}
 
 /** What a ByteServer accepted: a handle where Node gives one, else a paused socket. */
 export interface AcceptedSocket {
@@ -258,7 +298,7 @@ export class ByteServer {
     const server = net.createServer({ pauseOnConnect: true, allowHalfOpen: true });
     server.on("connection", (socket) => accept({ socket }));
     return new Promise((resolve, reject) => {
-      const failed = (error: NodeJS.ErrnoException): void => reject(explainBind(error, options));
+      const failed = (error: NodeJS.ErrnoException): void => reject(bindError(error, options));
       server.once("error", failed);
       server.listen({ host: options.host, port: options.port, backlog: options.backlog ?? 4096 }, () => {
         server.off("error", failed);
@@ -278,34 +318,5 @@ export class ByteServer {
   /** Accepts no more. What was accepted is not touched. */
   close(): void {
     this.#server.close();
-  }
-}
-
-function explainBind(error: NodeJS.ErrnoException, { host, port }: ByteServerOptions): PortwayError {
-  const where = net.isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
-  const facts = { address: where };
-  const options = { cause: error };
-  switch (error.code) {
-    case "EADDRINUSE":
-      return new PortwayError(
-        "address_in_use",
-        `can't listen on ${where}: the port is in use`,
-        facts,
-        options,
-      );
-    case "EACCES":
-      return new PortwayError(
-        "port_privileged",
-        `can't listen on ${where}: ports below 1024 need a privilege that this process does not have`,
-        facts,
-        options,
-      );
-    default:
-      return new PortwayError(
-        "address_not_available",
-        `can't listen on ${where}: ${error.code === "ENOTFOUND" ? "the host is unknown" : error.message}`,
-        facts,
-        options,
-      );
   }
 }

@@ -1,0 +1,106 @@
+import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from "node:fs";
+import { messageOf } from "./errors.js";
+
+export interface LogFileOptions {
+  /** When the file would grow beyond this, it becomes `<path>.1`, `.1` becomes `.2`, and so on. */
+  readonly maxBytes?: number;
+  /** How many older files are kept, at least 1. */
+  readonly kept?: number;
+}
+
+const defaults = { maxBytes: 10 * 1024 * 1024, kept: 4 } as const satisfies Required<LogFileOptions>;
+
+/** The most that a log occupies is `maxBytes * (kept + 1)`. */
+export function resolveLogFileOptions(given: LogFileOptions = {}): Required<LogFileOptions> {
+  return Object.freeze({ ...defaults, ...given });
+}
+
+/**
+ * Appends lines to a file that it makes with mode 0600, and rotates it by size. Lines are written at once, in the
+ * calling turn: a log has little to say (it is no access log), and what a process says before it dies is what people
+ * look for. A line that can't be written (full disk, directory gone) is counted, never thrown; the count is written
+ * as soon as writing works again.
+ */
+export class LogFile {
+  readonly #path: string;
+  readonly #options: Required<LogFileOptions>;
+  #fd: number | undefined;
+  #size = 0;
+  #lost = 0;
+  #lastError = "";
+
+  constructor(path: string, options: Required<LogFileOptions>) {
+    this.#path = path;
+    this.#options = options;
+  }
+
+  /** Lines that could not be written and have not been told of. */
+  get lost(): number {
+    return this.#lost;
+  }
+
+  write(line: string): void {
+    try {
+      if (this.#lost > 0) this.#tellLost();
+      this.#append(line);
+    } catch (error) {
+      this.#lost += 1;
+      this.#lastError = messageOf(error);
+      this.close();
+    }
+  }
+
+  /** The next line opens the file again: for whoever moved it away. */
+  close(): void {
+    if (this.#fd === undefined) return;
+    const fd = this.#fd;
+    this.#fd = undefined;
+    try {
+      closeSync(fd);
+    } catch {
+      // the descriptor is gone either way
+    }
+  }
+
+  #append(line: string): void {
+    const bytes = Buffer.from(line);
+    const { maxBytes } = this.#options;
+    let fd = this.#fd ?? this.#open();
+    if (this.#size > 0 && this.#size + bytes.byteLength > maxBytes) {
+      this.#rotate();
+      fd = this.#open();
+    }
+    for (let at = 0; at < bytes.byteLength; ) {
+      const written = writeSync(fd, bytes, at);
+      at += written;
+      this.#size += written;
+    }
+  }
+
+  #tellLost(): void {
+    const time = new Date().toISOString();
+    const told = { level: "warn", time, event: "log.lost", lines: this.#lost, error: this.#lastError };
+    this.#append(`${JSON.stringify(told)}\n`);
+    this.#lost = 0;
+  }
+
+  #open(): number {
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
+    const fd = openSync(this.#path, flags, 0o600);
+    this.#fd = fd;
+    this.#size = fstatSync(fd).size;
+    return fd;
+  }
+
+  #rotate(): void {
+    this.close();
+    for (let number = this.#options.kept; number >= 1; number -= 1) {
+      const from = number === 1 ? this.#path : `${this.#path}.${number - 1}`;
+      try {
+        renameSync(from, `${this.#path}.${number}`);
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      }
+    }
+  }
+}

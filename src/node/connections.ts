@@ -1,0 +1,228 @@
+import type { Clock } from "../base/clock.js";
+import { type ErrorCode, PortwayError } from "../base/errors.js";
+import { LivenessRecord } from "../base/liveness.js";
+import type { Log } from "../base/log.js";
+import { deferred } from "../base/signals.js";
+import { formatSocketAddress, parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
+import type { Arrival } from "../routing/arrival.js";
+import type { Router } from "../routing/router.js";
+import type { Connection, ConnectionUser, Transport } from "../transport/transport.js";
+import type { ChangeLog } from "./change-log.js";
+import { ConnectionWorker } from "./connection-worker.js";
+import { DialedConnection } from "./dialed-connection.js";
+import type { Created, WaitOptions } from "./engine.js";
+import type { TcpConnectionResource, TcpConnectionSpec } from "./resources.js";
+import { type Entry, Store } from "./store.js";
+
+interface ConnectionEntry extends Entry<TcpConnectionSpec | undefined> {
+  readonly origin: "created" | "route" | "accepted";
+  readonly worker: ConnectionWorker;
+  /** Undefined for an accepted connection. */
+  readonly dialed: DialedConnection | undefined;
+  readonly liveness: LivenessRecord | undefined;
+  readonly owner: string;
+}
+
+export interface ConnectionsOptions {
+  readonly node: string;
+  readonly router: Router;
+  readonly transport: Transport;
+  readonly changes: ChangeLog;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The TCP connections of a node: created ones, those dialed for a relay or an inlet, and accepted ones. */
+export class Connections {
+  readonly #options: ConnectionsOptions;
+  readonly #store: Store<TcpConnectionSpec | undefined, ConnectionEntry>;
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options;
+    this.#store = new Store({
+      kind: "tcp_connection",
+      noun: "TCP connection",
+      notFound: "tcp_connection_not_found",
+      ...options,
+    });
+  }
+
+  async create(
+    id: string,
+    spec: TcpConnectionSpec,
+    { signal, waitMs }: WaitOptions = {},
+  ): Promise<Created<TcpConnectionResource>> {
+    const peer = parseSocketAddress(spec.peerAddress);
+    if (id !== "") {
+      const existing = this.#store.existing(id, spec);
+      if (existing !== undefined) return { resource: this.#view(existing), existed: true };
+    }
+    const entry = this.#dial(id, spec, peer, "created_connection", "");
+    if (waitMs !== undefined && waitMs > 0) {
+      try {
+        await firstLink(entry.dialed!, waitMs, signal);
+      } catch (error) {
+        this.#end(entry);
+        throw error;
+      }
+    }
+    return { resource: this.#view(entry), existed: false };
+  }
+
+  /** A connection for the route of a relay or an inlet, listed with `owner` for as long as it lives. */
+  dialFor(owner: string, peer: SocketAddress, by: Arrival["by"], maxRetryMs?: number): DialedConnection {
+    return this.#dial("", { peerAddress: formatSocketAddress(peer) }, peer, by, owner, maxRetryMs).dialed!;
+  }
+
+  /** The transport's attach for a listener. */
+  accept(connection: Connection, by: Arrival["by"]): ConnectionUser {
+    const { router, clock, log } = this.#options;
+    const worker = new ConnectionWorker({
+      router,
+      by,
+      lost: (reason) => {
+        log.info("connection.ended", { worker: worker.address.text, reason });
+        worker[Symbol.dispose]();
+        this.#store.remove(worker.address.text);
+      },
+    });
+    const liveness = new LivenessRecord(clock);
+    liveness.succeeded();
+    liveness.condition("Connected", true);
+    worker.attach(connection);
+    this.#store.add({
+      ...this.#store.make(worker.address.text, undefined),
+      origin: "accepted",
+      worker,
+      dialed: undefined,
+      liveness,
+      owner: "",
+    });
+    log.info("connection.accepted", { worker: worker.address.text, peer: worker.peer });
+    return worker;
+  }
+
+  /** The created connection with this worker address. */
+  createdWith(workerAddress: string): DialedConnection | undefined {
+    return this.#store.values().find(({ worker }) => worker.address.text === workerAddress)?.dialed;
+  }
+
+  get(id: string): TcpConnectionResource {
+    return this.#view(this.#store.get(id));
+  }
+
+  list(): TcpConnectionResource[] {
+    return this.#store.values().map((entry) => this.#view(entry));
+  }
+
+  delete(id: string): void {
+    const entry = this.#store.get(id);
+    if (entry.owner !== "") {
+      const code: ErrorCode = entry.owner.startsWith("relays/") ? "owned_by_relay" : "owned_by_inlet";
+      const said = `the TCP connection "${id}" serves ${entry.owner}: delete that`;
+      throw new PortwayError(code, said, { id, owner: entry.owner });
+    }
+    this.#end(entry);
+  }
+
+  /** Messages and bytes of all connections that are open. */
+  get sentMessages(): number {
+    return this.#store.values().reduce((sum, { worker }) => sum + worker.traffic.sentMessages, 0);
+  }
+
+  [Symbol.dispose](): void {
+    for (const entry of this.#store.values()) this.#end(entry);
+  }
+
+  #end(entry: ConnectionEntry): void {
+    if (entry.dialed !== undefined) entry.dialed[Symbol.dispose]();
+    else {
+      entry.worker[Symbol.dispose]();
+      this.#store.remove(entry.id);
+    }
+  }
+
+  #dial(
+    id: string,
+    spec: TcpConnectionSpec,
+    peer: SocketAddress,
+    by: Arrival["by"],
+    owner: string,
+    maxRetryMs?: number,
+  ): ConnectionEntry {
+    const { router, transport, clock, log } = this.#options;
+    const dialed = new DialedConnection({
+      peer,
+      by,
+      router,
+      transport,
+      clock,
+      log,
+      changed: () => this.#store.changed(name),
+      disposed: () => void this.#store.remove(name),
+      probed: by === "created_connection",
+      ...(maxRetryMs !== undefined && { maxRetryMs }),
+    });
+    const name = id === "" ? dialed.worker.address.text : id;
+    return this.#store.add({
+      ...this.#store.make(name, spec),
+      origin: owner === "" ? "created" : "route",
+      worker: dialed.worker,
+      dialed,
+      liveness: undefined,
+      owner,
+    });
+  }
+
+  #view(entry: ConnectionEntry): TcpConnectionResource {
+    const { id, uid, createTimeMs, spec, origin, worker, dialed, owner } = entry;
+    const { receivedMessages, receivedBytes, sentMessages, sentBytes } = worker.traffic;
+    return {
+      node: this.#options.node,
+      id,
+      uid,
+      createTimeMs,
+      spec,
+      status: {
+        origin,
+        liveness: dialed?.liveness ?? entry.liveness!.view(),
+        workerAddress: worker.address.text,
+        peerAddress: worker.peer,
+        localAddress: worker.local,
+        links: dialed?.links ?? 1,
+        received: { messages: receivedMessages, bytes: receivedBytes },
+        sent: { messages: sentMessages, bytes: sentBytes },
+        queuedBytes: worker.connection?.queuedBytes ?? 0,
+        owner,
+      },
+    };
+  }
+}
+
+/** Waits for the first link; rejects with why the first attempt failed, or when `waitMs` have passed. */
+async function firstLink(
+  dialed: DialedConnection,
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  const outcome = deferred<void>();
+  const watch = dialed.watch({
+    up: () => outcome.resolve(),
+    down: (error) => {
+      if (dialed.lastError !== undefined) outcome.reject(error);
+    },
+  });
+  const timer = setTimeout(
+    () => outcome.reject(new PortwayError("connect_failed", `no link within ${waitMs} ms`)),
+    waitMs,
+  );
+  const onAbort = (): void => outcome.reject(signal?.reason);
+  signal?.addEventListener("abort", onAbort, { once: true });
+  try {
+    await outcome.promise;
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", onAbort);
+    watch[Symbol.dispose]();
+  }
+}

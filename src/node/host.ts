@@ -1,0 +1,324 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import { type Clock, systemClock } from "../base/clock.js";
+import { PortwayError } from "../base/errors.js";
+import { type Log, silentLog } from "../base/log.js";
+import { parseSocketAddress } from "../model/socket-address.js";
+import { ChangeLog } from "./change-log.js";
+import type { Created, Engine, Nodes, Reply, SendMessage, WaitOptions } from "./engine.js";
+import { NodeHttpServer } from "./http-server.js";
+import { Node } from "./node.js";
+import type { NodeResource, NodeSpec } from "./resources.js";
+
+export interface EngineOptions {
+  /** The log of a node, or of what belongs to none. */
+  readonly log: (node?: string) => Log;
+  /** Where the log of a node is; empty if it is in no file. */
+  readonly logPath: (node: string) => string;
+  readonly clock?: Clock;
+  /** Use documented socket interfaces of Node.js alone. */
+  readonly plainSockets?: boolean;
+}
+
+interface NodeEntry {
+  readonly id: string;
+  readonly uid: string;
+  readonly createTimeMs: number;
+  readonly spec: NodeSpec;
+  /** Undefined while stopped, and while it is being started. */
+  running: Node | undefined;
+  http: NodeHttpServer | undefined;
+  listenerAddress: string;
+  starting: boolean;
+}
+
+const defaultListenerAddress = "127.0.0.1:0";
+/** How often a drain looks whether sessions are still open. */
+const drainLookMs = 25;
+
+/** The nodes of one process. */
+export function createEngine(options: EngineOptions): Engine {
+  const host = new Host(options);
+  const on = async (node: string): Promise<Node> => host.running(node);
+  const use = async (node: string): Promise<Node> => host.accepting(node);
+  return {
+    changes: host.changes,
+    nodes: host,
+    tcpListeners: {
+      create: async (node, id, spec) => (await use(node)).listeners.create(id, spec),
+      get: async (node, id) => (await on(node)).listeners.get(id),
+      list: async (node) => host.findRunning(node)?.listeners.list() ?? [],
+      delete: async (node, id) => (await on(node)).listeners.delete(id),
+    },
+    tcpConnections: {
+      create: async (node, id, spec, wait) => (await use(node)).connections.create(id, spec, wait),
+      get: async (node, id) => (await on(node)).connections.get(id),
+      list: async (node) => host.findRunning(node)?.connections.list() ?? [],
+      delete: async (node, id) => (await on(node)).connections.delete(id),
+    },
+    services: {
+      create: async (node, id, spec) => (await use(node)).services.create(id, spec),
+      get: async (node, id) => (await on(node)).services.get(id),
+      list: async (node) => host.findRunning(node)?.services.list() ?? [],
+      delete: async (node, id) => (await on(node)).services.delete(id),
+    },
+    workers: {
+      get: async (node, id) => (await on(node)).getWorker(id),
+      list: async (node) => host.findRunning(node)?.listWorkers() ?? [],
+    },
+    relays: {
+      create: async (node, id, spec, wait) => (await use(node)).relays.create(id, spec, wait),
+      get: async (node, id) => (await on(node)).relays.get(id),
+      list: async (node) => host.findRunning(node)?.relays.list() ?? [],
+      delete: async (node, id) => (await on(node)).relays.delete(id),
+    },
+    relayRegistrations: {
+      get: async (node, id) => (await on(node)).getRegistration(id),
+      list: async (node) => host.findRunning(node)?.listRegistrations() ?? [],
+      delete: async (node, id) => (await on(node)).deleteRegistration(id),
+    },
+    inlets: {
+      create: async (node, id, spec, wait) => (await use(node)).portals.createInlet(id, spec, wait),
+      get: async (node, id) => (await on(node)).portals.getInlet(id),
+      list: async (node) => host.findRunning(node)?.portals.listInlets() ?? [],
+      delete: async (node, id) => (await on(node)).portals.deleteInlet(id),
+    },
+    outlets: {
+      create: async (node, id, spec) => (await use(node)).portals.createOutlet(id, spec),
+      get: async (node, id) => (await on(node)).portals.getOutlet(id),
+      list: async (node) => host.findRunning(node)?.portals.listOutlets() ?? [],
+      delete: async (node, id) => (await on(node)).portals.deleteOutlet(id),
+    },
+    sendMessage: (request, wait) => host.sendMessage(request, wait),
+    drain: (timeoutMs) => host.drain(timeoutMs),
+    close: async () => host.close(),
+  };
+}
+
+class Host implements Nodes {
+  readonly changes = new ChangeLog();
+  readonly #options: EngineOptions;
+  readonly #clock: Clock;
+  readonly #nodes = new Map<string, NodeEntry>();
+  #default: string | undefined;
+  #draining = false;
+  #closed = false;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  async create(id: string, spec: NodeSpec): Promise<Created<NodeResource>> {
+    this.#mustAccept();
+    parseSocketAddress(spec.tcpListenerAddress === "" ? defaultListenerAddress : spec.tcpListenerAddress);
+    const existing = id === "" ? undefined : this.#nodes.get(id);
+    if (existing !== undefined) return { resource: this.#same(existing, spec), existed: true };
+    const name = id === "" ? `node-${randomBytes(4).toString("hex")}` : id;
+    const entry: NodeEntry = {
+      id: name,
+      uid: randomUUID(),
+      createTimeMs: this.#clock.wallMs(),
+      spec,
+      running: undefined,
+      http: undefined,
+      listenerAddress: spec.tcpListenerAddress === "" ? defaultListenerAddress : spec.tcpListenerAddress,
+      starting: true,
+    };
+    this.#nodes.set(name, entry);
+    try {
+      await this.#start(entry);
+    } catch (error) {
+      this.#nodes.delete(name);
+      throw error;
+    }
+    this.#default ??= name;
+    this.changes.append("added", "node", name, name);
+    return { resource: this.#view(entry), existed: false };
+  }
+
+  async get(id: string): Promise<NodeResource> {
+    return this.#view(this.#entry(id));
+  }
+
+  async list(): Promise<readonly NodeResource[]> {
+    return [...this.#nodes.values()].filter(({ starting }) => !starting).map((entry) => this.#view(entry));
+  }
+
+  async delete(id: string): Promise<void> {
+    const entry = this.#entry(id);
+    this.#halt(entry);
+    this.#nodes.delete(id);
+    this.changes.append("deleted", "node", id, id);
+    if (this.#default === id) this.#default = this.#nodes.keys().next().value;
+    if (this.#default !== undefined) this.changes.append("modified", "node", this.#default, this.#default);
+  }
+
+  async start(id: string): Promise<NodeResource> {
+    this.#mustAccept();
+    const entry = this.#entry(id);
+    if (entry.running !== undefined) {
+      throw new PortwayError("node_running", `node ${id} runs already`, { node: id });
+    }
+    entry.starting = true;
+    await this.#start(entry);
+    this.changes.append("modified", "node", id, id);
+    return this.#view(entry);
+  }
+
+  async stop(id: string): Promise<NodeResource> {
+    const entry = this.#entry(id);
+    if (entry.running !== undefined) {
+      this.#halt(entry);
+      this.changes.append("modified", "node", id, id);
+    }
+    return this.#view(entry);
+  }
+
+  async setDefault(id: string): Promise<NodeResource> {
+    const entry = this.#entry(id);
+    const before = this.#default;
+    this.#default = id;
+    if (before !== id) {
+      if (before !== undefined) this.changes.append("modified", "node", before, before);
+      this.changes.append("modified", "node", id, id);
+    }
+    return this.#view(entry);
+  }
+
+  /** Throws `node_not_found` and `node_stopped`. */
+  running(id: string): Node {
+    const { running } = this.#entry(id);
+    if (running !== undefined) return running;
+    throw new PortwayError("node_stopped", `node ${id} is stopped; start it first`, { node: id });
+  }
+
+  /** The node if it runs; throws `node_not_found`. */
+  findRunning(id: string): Node | undefined {
+    return this.#entry(id).running;
+  }
+
+  /** The node, for something new on it: throws `draining` as well. */
+  accepting(id: string): Node {
+    this.#mustAccept();
+    return this.running(id);
+  }
+
+  async sendMessage(request: SendMessage, { signal }: WaitOptions): Promise<Reply> {
+    if (request.node !== "") return this.running(request.node).sendMessage(request, signal);
+    const node = Node.detached({ ...this.#parts(), name: "", log: silentLog, changes: new ChangeLog(16) });
+    try {
+      return await node.sendMessage(request, signal);
+    } finally {
+      node.stop();
+    }
+  }
+
+  async drain(timeoutMs: number): Promise<void> {
+    this.#draining = true;
+    const nodes = [...this.#nodes.values()].flatMap(({ running }) =>
+      running === undefined ? [] : [running],
+    );
+    for (const node of nodes) node.drain();
+    const endMs = this.#clock.monotonicMs() + timeoutMs;
+    const isBusy = (): boolean => nodes.some((node) => node.portals.openSessions > 0);
+    while (isBusy() && this.#clock.monotonicMs() < endMs) {
+      await new Promise<void>((resolve) => void this.#clock.after(drainLookMs, resolve));
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#draining = true;
+    for (const entry of this.#nodes.values()) this.#halt(entry);
+  }
+
+  #parts(): { clock: Clock; plainSockets: boolean } {
+    return { clock: this.#clock, plainSockets: this.#options.plainSockets === true };
+  }
+
+  #mustAccept(): void {
+    if (this.#draining) throw new PortwayError("draining", "the daemon is draining: it accepts nothing new");
+  }
+
+  #entry(id: string): NodeEntry {
+    const entry = this.#nodes.get(id);
+    if (entry !== undefined && !entry.starting) return entry;
+    throw new PortwayError("node_not_found", `there is no node with the name "${id}"`, { node: id });
+  }
+
+  /** The node that is there, if it was asked for in the same way. */
+  #same(entry: NodeEntry, spec: NodeSpec): NodeResource {
+    const { id } = entry;
+    if (entry.starting || !isDeepStrictEqual(entry.spec, spec)) {
+      throw new PortwayError("node_exists", `node ${id} exists already`, { node: id });
+    }
+    return this.#view(entry);
+  }
+
+  async #start(entry: NodeEntry): Promise<void> {
+    const { id, spec } = entry;
+    const log = this.#options.log(id);
+    try {
+      const node = await Node.start(
+        { ...this.#parts(), name: id, log, changes: this.changes },
+        entry.listenerAddress,
+      );
+      try {
+        if (spec.httpServerPort !== undefined) {
+          entry.http = await NodeHttpServer.listen(spec.httpServerPort, () => this.#view(entry));
+        }
+      } catch (error) {
+        node.stop();
+        throw error;
+      }
+      if (this.#closed) {
+        node.stop();
+        entry.http?.close();
+        throw new PortwayError("draining", "the daemon is ending");
+      }
+      entry.running = node;
+      entry.listenerAddress = node.listeners.nodeAddress;
+      for (const warning of node.listeners.warnings) log.warn("node.exposed", { warning });
+      log.info("node.started", { node: id, listener: entry.listenerAddress });
+    } finally {
+      entry.starting = false;
+    }
+  }
+
+  #halt(entry: NodeEntry): void {
+    entry.http?.close();
+    entry.http = undefined;
+    entry.running?.stop();
+    entry.running = undefined;
+    this.#options.log(entry.id).info("node.stopped", { node: entry.id });
+  }
+
+  #view(entry: NodeEntry): NodeResource {
+    const { id, uid, createTimeMs, spec, running, http, listenerAddress } = entry;
+    const counts = running?.router.counts;
+    return {
+      node: id,
+      id,
+      uid,
+      createTimeMs,
+      spec,
+      status: {
+        state: running === undefined ? "stopped" : this.#draining ? "draining" : "active",
+        isDefault: this.#default === id,
+        pid: running === undefined ? 0 : process.pid,
+        tcpListenerAddress: listenerAddress,
+        httpServerAddress: http?.address ?? "",
+        warnings: running?.listeners.warnings ?? [],
+        messages: {
+          received: counts?.received ?? 0,
+          sent: running?.connections.sentMessages ?? 0,
+          delivered: counts?.delivered ?? 0,
+          dropped: counts?.dropped ?? {},
+        },
+        logPath: this.#options.logPath(id),
+      },
+    };
+  }
+}

@@ -1,0 +1,141 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../base/clock.js";
+import type { Log } from "../base/log.js";
+import { Address } from "../model/address.js";
+import { formatSocketAddress, isLoopback, parseSocketAddress } from "../model/socket-address.js";
+import type { Registration, Router } from "../routing/router.js";
+import type { Listener, Transport } from "../transport/transport.js";
+import type { ChangeLog } from "./change-log.js";
+import type { Connections } from "./connections.js";
+import type { Created } from "./engine.js";
+import type { TcpListenerResource, TcpListenerSpec } from "./resources.js";
+import { type Entry, Store } from "./store.js";
+
+interface ListenerEntry extends Entry<TcpListenerSpec> {
+  readonly listener: Listener;
+  readonly registration: Registration;
+  readonly isNodeListener: boolean;
+}
+
+export interface ListenersOptions {
+  readonly node: string;
+  readonly router: Router;
+  readonly transport: Transport;
+  readonly connections: Connections;
+  readonly changes: ChangeLog;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The id of the listener that a node is created with. */
+const nodeListenerId = "node";
+
+/** The TCP listeners of a node. */
+export class Listeners {
+  readonly #options: ListenersOptions;
+  readonly #store: Store<TcpListenerSpec, ListenerEntry>;
+
+  constructor(options: ListenersOptions) {
+    this.#options = options;
+    this.#store = new Store({
+      kind: "tcp_listener",
+      noun: "TCP listener",
+      notFound: "tcp_listener_not_found",
+      ...options,
+    });
+  }
+
+  /** `ip:port` of the node's own listener. */
+  get nodeAddress(): string {
+    const entry = this.#store.find(nodeListenerId);
+    return entry === undefined ? "" : formatSocketAddress(entry.listener.bound);
+  }
+
+  /** One for each listener that others than this machine can reach. */
+  get warnings(): string[] {
+    return this.#store
+      .values()
+      .filter(({ listener }) => !isLoopback(listener.bound.host))
+      .map(({ listener }) => {
+        const where = formatSocketAddress(listener.bound);
+        return `the listener ${where} can be reached from the network: no encryption, no authentication yet`;
+      });
+  }
+
+  async bindNodeListener(bindAddress: string): Promise<void> {
+    await this.#bind(nodeListenerId, { bindAddress }, true);
+  }
+
+  async create(id: string, spec: TcpListenerSpec): Promise<Created<TcpListenerResource>> {
+    parseSocketAddress(spec.bindAddress);
+    if (id !== "") {
+      const existing = this.#store.existing(id, spec);
+      if (existing !== undefined) return { resource: this.#view(existing), existed: true };
+    }
+    const entry = await this.#bind(id === "" ? randomBytes(4).toString("hex") : id, spec, false);
+    return { resource: this.#view(entry), existed: false };
+  }
+
+  get(id: string): TcpListenerResource {
+    return this.#view(this.#store.get(id));
+  }
+
+  list(): TcpListenerResource[] {
+    return this.#store.values().map((entry) => this.#view(entry));
+  }
+
+  delete(id: string): void {
+    this.#end(this.#store.get(id));
+  }
+
+  /** Accepts no more anywhere; the listeners stay listed. */
+  drain(): void {
+    for (const { listener } of this.#store.values()) listener.close();
+  }
+
+  [Symbol.dispose](): void {
+    for (const entry of this.#store.values()) this.#end(entry);
+  }
+
+  async #bind(id: string, spec: TcpListenerSpec, isNodeListener: boolean): Promise<ListenerEntry> {
+    const { router, transport, connections, log } = this.#options;
+    const by = isNodeListener ? "node_listener" : "added_listener";
+    const listener = await transport.listen(parseSocketAddress(spec.bindAddress), (connection) =>
+      connections.accept(connection, by),
+    );
+    // The address names the listener in lists; it takes no messages.
+    const registration = router.register(
+      Address.random(),
+      { handle: () => "unexpected" },
+      { kind: "listener" },
+    );
+    log.info("listener.bound", { address: formatSocketAddress(listener.bound) });
+    return this.#store.add({ ...this.#store.make(id, spec), listener, registration, isNodeListener });
+  }
+
+  #end(entry: ListenerEntry): void {
+    entry.listener.close();
+    entry.registration[Symbol.dispose]();
+    this.#store.remove(entry.id);
+  }
+
+  #view(entry: ListenerEntry): TcpListenerResource {
+    const { id, uid, createTimeMs, spec, listener, registration, isNodeListener } = entry;
+    const { openConnections, refused } = listener.counts;
+    return {
+      node: this.#options.node,
+      id,
+      uid,
+      createTimeMs,
+      spec,
+      status: {
+        state: "active",
+        boundAddress: formatSocketAddress(listener.bound),
+        address: registration.address.text,
+        isNodeListener,
+        openConnections,
+        refused,
+      },
+    };
+  }
+}

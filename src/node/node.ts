@@ -1,0 +1,186 @@
+import type { Clock } from "../base/clock.js";
+import { PortwayError } from "../base/errors.js";
+import type { Log } from "../base/log.js";
+import type { Route } from "../model/route.js";
+import { createRelayService, type RelayService } from "../relay/relay-service.js";
+import { defaultAccessPolicy } from "../routing/access-policy.js";
+import type { Link } from "../routing/link.js";
+import { request } from "../routing/request.js";
+import { Router } from "../routing/router.js";
+import { TcpTransport } from "../transport/tcp/tcp-transport.js";
+import type { ChangeLog } from "./change-log.js";
+import { Connections } from "./connections.js";
+import { dialOnce } from "./dial-once.js";
+import type { Reply, SendMessage } from "./engine.js";
+import { Listeners } from "./listeners.js";
+import { Portals } from "./portals.js";
+import { Relays } from "./relays.js";
+import type { RelayRegistrationResource, WorkerResource } from "./resources.js";
+import { borrowed, localLink, planRoute, type RoutePlan } from "./route-resolver.js";
+import { Services } from "./services.js";
+
+export interface NodeOptions {
+  readonly name: string;
+  readonly changes: ChangeLog;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Use documented socket interfaces of Node.js alone. */
+  readonly plainSockets?: boolean;
+}
+
+/** One running node: a router, its transport, and all that was created on it. */
+export class Node {
+  readonly name: string;
+  readonly router: Router;
+  readonly services: Services;
+  readonly connections: Connections;
+  readonly listeners: Listeners;
+  readonly relays: Relays;
+  readonly portals: Portals;
+  readonly #relayService: RelayService;
+  readonly #transport: TcpTransport;
+  readonly #options: NodeOptions;
+  #stopped = false;
+
+  private constructor(options: NodeOptions) {
+    const { name: node, changes, clock, log } = options;
+    this.#options = options;
+    this.name = node;
+    const plainSockets = options.plainSockets === true;
+    const transport = new TcpTransport({ plainSockets });
+    const router = new Router({ policy: defaultAccessPolicy, log });
+    const base = { node, router, changes, clock, log };
+    this.#transport = transport;
+    this.router = router;
+    this.services = new Services(base);
+    this.connections = new Connections({ ...base, transport });
+    this.listeners = new Listeners({ ...base, transport, connections: this.connections });
+    this.#relayService = createRelayService({
+      router,
+      clock,
+      log,
+      changed: (type, name) => changes.append(type, "relay_registration", node, name),
+    });
+    this.relays = new Relays({ ...base, linkFor: (plan, owner) => this.#linkFor(plan, owner, undefined) });
+    this.portals = new Portals({
+      ...base,
+      plainSockets,
+      linkFor: (plan, owner, maxRetryMs) => this.#linkFor(plan, owner, maxRetryMs),
+    });
+  }
+
+  /** Rejects as a listener's bind does; nothing is left then. */
+  static async start(options: NodeOptions, listenerAddress: string): Promise<Node> {
+    const node = new Node(options);
+    try {
+      await node.listeners.bindNodeListener(listenerAddress);
+      return node;
+    } catch (error) {
+      node.stop();
+      throw error;
+    }
+  }
+
+  /** A node without a listener, for as long as one call takes. */
+  static detached(options: NodeOptions): Node {
+    return new Node(options);
+  }
+
+  listWorkers(): WorkerResource[] {
+    return [...this.router.workers()].map(({ address, kind }) => ({
+      node: this.name,
+      id: address.text,
+      kind,
+    }));
+  }
+
+  getWorker(id: string): WorkerResource {
+    const found = this.listWorkers().find((worker) => worker.id === id);
+    if (found !== undefined) return found;
+    throw new PortwayError("worker_not_found", `no worker of node ${this.name} has the address "${id}"`, {
+      node: this.name,
+      id,
+    });
+  }
+
+  listRegistrations(): RelayRegistrationResource[] {
+    return this.#relayService
+      .registrations()
+      .map((registration) => ({ node: this.name, spec: undefined, ...registration }));
+  }
+
+  getRegistration(id: string): RelayRegistrationResource {
+    const found = this.listRegistrations().find((registration) => registration.id === id);
+    if (found !== undefined) return found;
+    throw new PortwayError(
+      "relay_registration_not_found",
+      `node ${this.name} hosts no relay with the name "${id}"`,
+      {
+        node: this.name,
+        id,
+      },
+    );
+  }
+
+  deleteRegistration(id: string): void {
+    this.getRegistration(id);
+    this.#relayService.remove(id);
+  }
+
+  async sendMessage(
+    { to, payload, timeoutMs }: SendMessage,
+    signal: AbortSignal | undefined,
+  ): Promise<Reply> {
+    const { clock } = this.#options;
+    const { router } = this;
+    const startMs = clock.monotonicMs();
+    const plan = planRoute(to);
+    const answer = async (onward: Route): Promise<Reply> => {
+      const sentMs = clock.monotonicMs();
+      const leftMs = Math.max(1, timeoutMs - (sentMs - startMs));
+      const reply = await request(router, { onward, payload, timeoutMs: leftMs, signal });
+      return {
+        payload: reply.payload,
+        returnRoute: reply.return.toString(),
+        roundTripMs: clock.monotonicMs() - sentMs,
+      };
+    };
+    if (plan.peer === undefined) return answer(plan.tail);
+    const worker = await dialOnce(router, this.#transport, plan.peer, timeoutMs, signal);
+    try {
+      return await answer(plan.tail.prepend(worker.address));
+    } finally {
+      worker[Symbol.dispose]();
+    }
+  }
+
+  /** Opens no more sessions and accepts no more connections. */
+  drain(): void {
+    this.listeners.drain();
+    this.portals.drain();
+  }
+
+  /** Ends everything. Idempotent. */
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.portals[Symbol.dispose]();
+    this.relays[Symbol.dispose]();
+    this.#relayService[Symbol.dispose]();
+    this.listeners[Symbol.dispose]();
+    this.connections[Symbol.dispose]();
+    this.services[Symbol.dispose]();
+    this.#transport.close();
+  }
+
+  #linkFor(plan: RoutePlan, owner: string, maxRetryMs: number | undefined): { link: Link; plan: RoutePlan } {
+    const { peer, tail } = plan;
+    if (peer !== undefined) {
+      const by = owner.startsWith("relays/") ? "relay_connection" : "route_connection";
+      return { link: this.connections.dialFor(owner, peer, by, maxRetryMs), plan: { peer, tail } };
+    }
+    const created = tail.isEmpty ? undefined : this.connections.createdWith(tail.first.text);
+    if (created === undefined) return { link: localLink, plan };
+    return { link: borrowed(created), plan: { peer: undefined, tail: tail.rest() } };
+  }
+}

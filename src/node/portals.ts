@@ -1,0 +1,228 @@
+import { randomBytes } from "node:crypto";
+import type { Clock } from "../base/clock.js";
+import { PortwayError } from "../base/errors.js";
+import type { Log } from "../base/log.js";
+import { Address } from "../model/address.js";
+import { formatSocketAddress, parseSocketAddress } from "../model/socket-address.js";
+import { Inlet } from "../portal/inlet.js";
+import { Outlet } from "../portal/outlet.js";
+import type { Link } from "../routing/link.js";
+import type { Router } from "../routing/router.js";
+import type { ChangeLog } from "./change-log.js";
+import type { Created, WaitOptions } from "./engine.js";
+import type { InletResource, InletSpec, OutletResource, OutletSpec } from "./resources.js";
+import { planRoute, type RoutePlan } from "./route-resolver.js";
+import { type Entry, Store } from "./store.js";
+import { settledWithin } from "./waiting.js";
+
+interface InletEntry extends Entry<InletSpec> {
+  readonly inlet: Inlet;
+}
+
+interface OutletEntry extends Entry<OutletSpec> {
+  readonly outlet: Outlet;
+}
+
+export interface PortalsOptions {
+  readonly node: string;
+  readonly router: Router;
+  /** The link that a plan asks for, listed under `owner`. */
+  readonly linkFor: (
+    plan: RoutePlan,
+    owner: string,
+    maxRetryMs: number | undefined,
+  ) => { link: Link; plan: RoutePlan };
+  readonly plainSockets: boolean;
+  readonly changes: ChangeLog;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const firstOutletAddress = "outlet";
+
+/** The inlets and outlets of a node. */
+export class Portals {
+  readonly #options: PortalsOptions;
+  readonly #inlets: Store<InletSpec, InletEntry>;
+  readonly #outlets: Store<OutletSpec, OutletEntry>;
+  /** Outlets that were deleted while they had sessions. */
+  readonly #leaving = new Set<Outlet>();
+  /** Ids of inlets that are being bound. */
+  readonly #binding = new Set<string>();
+
+  constructor(options: PortalsOptions) {
+    this.#options = options;
+    this.#inlets = new Store({ kind: "inlet", noun: "TCP inlet", notFound: "inlet_not_found", ...options });
+    this.#outlets = new Store({
+      kind: "outlet",
+      noun: "TCP outlet",
+      notFound: "outlet_not_found",
+      ...options,
+    });
+  }
+
+  async createInlet(id: string, spec: InletSpec, wait: WaitOptions = {}): Promise<Created<InletResource>> {
+    const { router, clock, log, plainSockets } = this.#options;
+    const bind = parseSocketAddress(spec.bindAddress === "" ? "127.0.0.1:0" : spec.bindAddress);
+    const plan = planRoute(spec.to);
+    const existing = this.#inlets.existing(id, spec);
+    if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
+    const name = id === "" ? randomBytes(4).toString("hex") : id;
+    if (this.#binding.has(name)) {
+      throw new PortwayError("already_exists", `the TCP inlet "${name}" is being created by another call`, {
+        id: name,
+      });
+    }
+    this.#binding.add(name);
+    const { link, plan: rest } = this.#options.linkFor(plan, `inlets/${name}`, spec.retryWaitMs);
+    let inlet: Inlet;
+    try {
+      inlet = await Inlet.listen({
+        router,
+        bind,
+        link,
+        tail: rest.tail,
+        plainSockets,
+        clock,
+        log,
+        changed: () => this.#inlets.changed(name),
+        ...(spec.openTimeoutMs !== undefined && { openTimeoutMs: spec.openTimeoutMs }),
+      });
+    } catch (error) {
+      link[Symbol.dispose]();
+      throw error;
+    } finally {
+      this.#binding.delete(name);
+    }
+    const entry = this.#inlets.add({ ...this.#inlets.make(name, spec), inlet });
+    log.info("inlet.created", { inlet: name, bound: formatSocketAddress(inlet.bound), to: spec.to });
+    await settledWithin(inlet.settled, wait);
+    return { resource: this.#viewInlet(entry), existed: false };
+  }
+
+  getInlet(id: string): InletResource {
+    return this.#viewInlet(this.#inlets.get(id));
+  }
+
+  listInlets(): InletResource[] {
+    return byId(this.#inlets.values()).map((entry) => this.#viewInlet(entry));
+  }
+
+  deleteInlet(id: string): void {
+    const { inlet } = this.#inlets.get(id);
+    this.#inlets.remove(id);
+    inlet[Symbol.dispose]();
+    this.#options.log.info("inlet.deleted", { inlet: id });
+  }
+
+  createOutlet(id: string, spec: OutletSpec): Created<OutletResource> {
+    const { router, clock, log } = this.#options;
+    const target = parseSocketAddress(spec.target);
+    const existing = id === "" ? undefined : this.#outlets.existing(id, spec);
+    if (existing !== undefined) return { resource: this.#viewOutlet(existing), existed: true };
+    const name = id === "" ? this.#freeOutletAddress() : id;
+    const outlet = new Outlet({
+      router,
+      address: Address.parse(name),
+      target,
+      clock,
+      log,
+      changed: () => this.#outlets.changed(name),
+      ...(spec.connectTimeoutMs !== undefined && { connectTimeoutMs: spec.connectTimeoutMs }),
+    });
+    const entry = this.#outlets.add({ ...this.#outlets.make(name, spec), outlet });
+    log.info("outlet.created", { outlet: name, target: spec.target });
+    return { resource: this.#viewOutlet(entry), existed: false };
+  }
+
+  getOutlet(id: string): OutletResource {
+    return this.#viewOutlet(this.#outlets.get(id));
+  }
+
+  listOutlets(): OutletResource[] {
+    return byId(this.#outlets.values()).map((entry) => this.#viewOutlet(entry));
+  }
+
+  deleteOutlet(id: string): void {
+    const { outlet } = this.#outlets.get(id);
+    this.#outlets.remove(id);
+    outlet[Symbol.dispose]();
+    for (const gone of this.#leaving) if (gone.counts.open === 0) this.#leaving.delete(gone);
+    if (outlet.counts.open > 0) this.#leaving.add(outlet);
+    this.#options.log.info("outlet.deleted", { outlet: id });
+  }
+
+  /** Sessions that are open. */
+  get openSessions(): number {
+    const ends = [
+      ...this.#inlets.values().map(({ inlet }) => inlet.counts),
+      ...this.#outlets.values().map(({ outlet }) => outlet.counts),
+      ...[...this.#leaving].map(({ counts }) => counts),
+    ];
+    return ends.reduce((sum, { open }) => sum + open, 0);
+  }
+
+  /** Opens no more sessions; those that run go on. */
+  drain(): void {
+    for (const { inlet } of this.#inlets.values()) inlet.drain();
+    for (const { outlet } of this.#outlets.values()) outlet.drain();
+  }
+
+  [Symbol.dispose](): void {
+    for (const { id } of this.#inlets.values()) this.deleteInlet(id);
+    for (const { id, outlet } of this.#outlets.values()) {
+      this.deleteOutlet(id);
+      outlet.closeSessions();
+    }
+    for (const outlet of this.#leaving) outlet.closeSessions();
+    this.#leaving.clear();
+  }
+
+  #freeOutletAddress(): string {
+    const taken = this.#options.router.find(Address.local(firstOutletAddress)) !== undefined;
+    return taken ? `outlet-${randomBytes(4).toString("hex")}` : firstOutletAddress;
+  }
+
+  #viewInlet({ id, uid, createTimeMs, spec, inlet }: InletEntry): InletResource {
+    const { outcome, outcomeTimeMs } = inlet.counts;
+    return {
+      node: this.#options.node,
+      id,
+      uid,
+      createTimeMs,
+      spec,
+      status: {
+        path: inlet.liveness,
+        targetOutcome: outcome,
+        ...(outcomeTimeMs !== undefined && { targetTimeMs: outcomeTimeMs }),
+        boundAddress: formatSocketAddress(inlet.bound),
+        route: inlet.route.toString(),
+        workerAddress: inlet.address.text,
+        sessions: inlet.counts.view(),
+      },
+    };
+  }
+
+  #viewOutlet({ id, uid, createTimeMs, spec, outlet }: OutletEntry): OutletResource {
+    const { outcome, outcomeTimeMs, lastError } = outlet.counts;
+    return {
+      node: this.#options.node,
+      id,
+      uid,
+      createTimeMs,
+      spec,
+      status: {
+        state: "active",
+        address: id,
+        targetOutcome: outcome,
+        ...(outcomeTimeMs !== undefined && { targetTimeMs: outcomeTimeMs }),
+        lastError,
+        sessions: outlet.counts.view(),
+      },
+    };
+  }
+}
+
+function byId<E extends { readonly id: string }>(entries: readonly E[]): E[] {
+  return [...entries].sort((one, other) => (one.id < other.id ? -1 : 1));
+}

@@ -1,0 +1,118 @@
+import type { Clock } from "../base/clock.js";
+import { PortwayError } from "../base/errors.js";
+import type { Log } from "../base/log.js";
+import { Route } from "../model/route.js";
+import { createRelayClient, type RelayClient } from "../relay/relay-client.js";
+import type { Link } from "../routing/link.js";
+import type { Router } from "../routing/router.js";
+import type { ChangeLog } from "./change-log.js";
+import type { Created, WaitOptions } from "./engine.js";
+import type { RelayResource, RelaySpec } from "./resources.js";
+import { planRoute, type RoutePlan } from "./route-resolver.js";
+import { type Entry, Store } from "./store.js";
+import { settledWithin } from "./waiting.js";
+
+interface RelayEntry extends Entry<RelaySpec> {
+  readonly client: RelayClient;
+  readonly link: Link;
+}
+
+export interface RelaysOptions {
+  readonly node: string;
+  readonly router: Router;
+  /** The link that a plan asks for, listed under `owner`. */
+  readonly linkFor: (plan: RoutePlan, owner: string) => { link: Link; plan: RoutePlan };
+  readonly changes: ChangeLog;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** The relays that a node holds at other nodes. */
+export class Relays {
+  readonly #options: RelaysOptions;
+  readonly #store: Store<RelaySpec, RelayEntry>;
+
+  constructor(options: RelaysOptions) {
+    this.#options = options;
+    this.#store = new Store({ kind: "relay", noun: "relay", notFound: "relay_not_found", ...options });
+  }
+
+  async create(id: string, spec: RelaySpec, wait: WaitOptions = {}): Promise<Created<RelayResource>> {
+    const { router, clock, log } = this.#options;
+    const name = id === "" ? "default" : id;
+    const plan = planRoute(spec.at);
+    const existing = this.#store.existing(name, spec);
+    if (existing !== undefined) return { resource: this.#view(existing), existed: true };
+    const { link, plan: rest } = this.#options.linkFor(plan, `relays/${name}`);
+    if (link.route.isEmpty && rest.tail.isEmpty) {
+      throw new PortwayError("bad_route", `"${spec.at}" names no node that could host a relay`, {
+        route: spec.at,
+      });
+    }
+    let client: RelayClient;
+    try {
+      client = createRelayClient({
+        router,
+        link: through(link, rest.tail),
+        name: spec.relayAddress === "" ? name : spec.relayAddress,
+        clock,
+        log,
+        changed: () => this.#store.changed(name),
+      });
+    } catch (error) {
+      link[Symbol.dispose]();
+      throw error;
+    }
+    const entry = this.#store.add({ ...this.#store.make(name, spec), client, link });
+    log.info("relay.created", { relay: name, at: spec.at });
+    const stop = new AbortController();
+    const settled = client.waitUntilSettled(stop.signal);
+    settled.catch(() => {});
+    try {
+      await settledWithin(settled, wait);
+    } finally {
+      stop.abort();
+    }
+    return { resource: this.#view(entry), existed: false };
+  }
+
+  get(id: string): RelayResource {
+    return this.#view(this.#store.get(id));
+  }
+
+  list(): RelayResource[] {
+    return [...this.#store.values()]
+      .sort((one, other) => (one.id < other.id ? -1 : 1))
+      .map((entry) => this.#view(entry));
+  }
+
+  delete(id: string): void {
+    const { client, link } = this.#store.get(id);
+    this.#store.remove(id);
+    client[Symbol.dispose]();
+    link[Symbol.dispose]();
+    this.#options.log.info("relay.deleted", { relay: id });
+  }
+
+  [Symbol.dispose](): void {
+    for (const { id } of this.#store.values()) this.delete(id);
+  }
+
+  #view({ id, uid, createTimeMs, spec, client }: RelayEntry): RelayResource {
+    return { node: this.#options.node, id, uid, createTimeMs, spec, status: client.status() };
+  }
+}
+
+/** The same link with more workers behind it. */
+function through(link: Link, tail: Route): Link {
+  if (tail.isEmpty) return link;
+  return {
+    route: Route.of(...link.route.addresses(), ...tail.addresses()),
+    get isUp() {
+      return link.isUp;
+    },
+    watch: (listener) => link.watch(listener),
+    renew: (reason) => link.renew(reason),
+    [Symbol.dispose]: () => link[Symbol.dispose](),
+  };
+}

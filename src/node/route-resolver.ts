@@ -1,0 +1,50 @@
+import { PortwayError } from "../base/errors.js";
+import { MultiAddr } from "../model/multiaddr.js";
+import { Route } from "../model/route.js";
+import type { SocketAddress } from "../model/socket-address.js";
+import type { Link, LinkListener } from "../routing/link.js";
+
+/** What a MultiAddr asks for: perhaps a node to connect to, and the workers behind that. */
+export interface RoutePlan {
+  readonly peer: SocketAddress | undefined;
+  readonly tail: Route;
+}
+
+/** Throws `bad_route` and `unsupported`; see MultiAddr.steps. */
+export function planRoute(text: string): RoutePlan {
+  const steps = MultiAddr.parse(text).steps();
+  const [first] = steps;
+  if (first === undefined) throw new PortwayError("bad_route", "the route is empty", { route: text });
+  const workers = steps.flatMap((step) => (step.kind === "worker" ? [step.address] : []));
+  if (first.kind === "connect") return { peer: first.peer, tail: Route.of(...workers) };
+  if (workers.length < steps.length) {
+    const said = `"${text}" is not a route that can be taken: the node to connect to must come first`;
+    throw new PortwayError("bad_route", said, { route: text });
+  }
+  return { peer: undefined, tail: Route.of(...workers) };
+}
+
+/** The link of a route that begins on this node and needs no connection of its own: always up. */
+export const localLink: Link = {
+  route: Route.empty,
+  isUp: true,
+  watch(listener) {
+    listener.up();
+    return { [Symbol.dispose]() {} };
+  },
+  renew() {},
+  [Symbol.dispose]() {},
+};
+
+/** A link that belongs to somebody else: it can be stood on, not ended, and not renewed for one path's sake. */
+export function borrowed(link: Link): Link {
+  return {
+    route: link.route,
+    get isUp() {
+      return link.isUp;
+    },
+    watch: (listener: LinkListener) => link.watch(listener),
+    renew() {},
+    [Symbol.dispose]() {},
+  };
+}

@@ -1,0 +1,104 @@
+import { randomUUID } from "node:crypto";
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../base/clock.js";
+import { type ErrorCode, PortwayError } from "../base/errors.js";
+import type { ChangeLog, ResourceKind } from "./change-log.js";
+
+/** What every entry of a store has. */
+export interface Entry<Spec> {
+  readonly id: string;
+  readonly uid: string;
+  readonly createTimeMs: number;
+  readonly spec: Spec;
+}
+
+export interface StoreOptions {
+  readonly kind: ResourceKind;
+  /** What an entry is called in an error. */
+  readonly noun: string;
+  readonly notFound: ErrorCode;
+  readonly node: string;
+  readonly changes: ChangeLog;
+  readonly clock: Clock;
+}
+
+/** The resources of one kind on one node, in the order of their creation; every change is in the change log. */
+export class Store<Spec, E extends Entry<Spec>> {
+  readonly #options: StoreOptions;
+  readonly #entries = new Map<string, E>();
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+  }
+
+  /** The fixed part of a new entry. */
+  make(id: string, spec: Spec): Entry<Spec> {
+    return { id, uid: randomUUID(), createTimeMs: this.#options.clock.wallMs(), spec };
+  }
+
+  /** Throws the store's not-found error. */
+  get(id: string): E {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) return entry;
+    const { noun, node, notFound } = this.#options;
+    throw new PortwayError(notFound, `the ${noun} "${id}" was not found on node ${node}`, { node, id });
+  }
+
+  find(id: string): E | undefined {
+    return this.#entries.get(id);
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  values(): readonly E[] {
+    return [...this.#entries.values()];
+  }
+
+  /** The entry with this id if its spec is equal; throws `already_exists` if it is another. */
+  existing(id: string, spec: Spec): E | undefined {
+    const entry = this.#entries.get(id);
+    if (entry === undefined || isDeepStrictEqual(entry.spec, spec)) return entry;
+    const { noun, node } = this.#options;
+    const said = `the ${noun} "${id}" exists already on node ${node} with ${differences(entry.spec, spec)}`;
+    throw new PortwayError("already_exists", said, { node, id });
+  }
+
+  add(entry: E): E {
+    this.#entries.set(entry.id, entry);
+    this.#log("added", entry.id);
+    return entry;
+  }
+
+  changed(id: string): void {
+    if (this.#entries.has(id)) this.#log("modified", id);
+  }
+
+  /** Takes the entry out; gives it if it was there. */
+  remove(id: string): E | undefined {
+    const entry = this.#entries.get(id);
+    if (entry !== undefined) {
+      this.#entries.delete(id);
+      this.#log("deleted", id);
+    }
+    return entry;
+  }
+
+  #log(type: "added" | "modified" | "deleted", id: string): void {
+    this.#options.changes.append(type, this.#options.kind, this.#options.node, id);
+  }
+}
+
+/** `field "old", not "new"` for each field that differs. */
+function differences(there: unknown, wanted: unknown): string {
+  const old = there as Record<string, unknown>;
+  const asked = wanted as Record<string, unknown>;
+  const names = [...new Set([...Object.keys(old ?? {}), ...Object.keys(asked ?? {})])];
+  const said = names
+    .filter((name) => !isDeepStrictEqual(old[name], asked[name]))
+    .map(
+      (name) => `${name} ${JSON.stringify(old[name] ?? null)}, not ${JSON.stringify(asked[name] ?? null)}`,
+    );
+  return said.join("; ");
+}

@@ -1,0 +1,211 @@
+import type { Clock } from "../base/clock.js";
+import { PortwayError } from "../base/errors.js";
+import { type Liveness, LivenessRecord } from "../base/liveness.js";
+import type { Log } from "../base/log.js";
+import { deferred } from "../base/signals.js";
+import { type AcceptedSocket, ByteServer } from "../base/socket.js";
+import { Address } from "../model/address.js";
+import type { Message } from "../model/message.js";
+import { Route } from "../model/route.js";
+import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
+import type { Link } from "../routing/link.js";
+import { PathProbe } from "../routing/path-probe.js";
+import type { Router } from "../routing/router.js";
+import { type PortalMessage, ping } from "./portal-message.js";
+import { Session, type SessionLimits, sessionLimits } from "./session.js";
+import { SessionCounts } from "./session-counts.js";
+import { TcpStream } from "./tcp-stream.js";
+
+export interface InletOptions {
+  readonly router: Router;
+  /** Where to listen. */
+  readonly bind: SocketAddress;
+  /** The way to the outlet's node. The inlet owns it. */
+  readonly link: Link;
+  /** The addresses behind the link's: the outlet's is the last. */
+  readonly tail: Route;
+  /** How long a session may take to open. */
+  readonly openTimeoutMs?: number;
+  readonly maxSessions?: number;
+  readonly sessionLimits?: SessionLimits;
+  readonly plainSockets?: boolean;
+  readonly probeIntervalMs?: number;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly changed: () => void;
+}
+
+const defaultOpenTimeoutMs = 10_000;
+const defaultMaxSessions = 10_000;
+/** A disconnect that comes this soon after the pong, before any data, is how an outlet says that it was refused. */
+const refusalMs = 2_000;
+
+/** The end of a portal that accepts connections: each becomes a session with the outlet at the end of the route. */
+export class Inlet implements Disposable {
+  readonly counts = new SessionCounts();
+  /** Names the inlet in lists; nothing is delivered there. */
+  readonly address = Address.random();
+  readonly route: Route;
+  readonly bound: SocketAddress;
+  readonly #options: InletOptions;
+  readonly #server: ByteServer;
+  readonly #probe: PathProbe;
+  readonly #watch: Disposable;
+  readonly #liveness: LivenessRecord;
+  readonly #sessions = new Set<Session>();
+  readonly #settled = deferred<void>();
+
+  private constructor(options: InletOptions, server: ByteServer) {
+    this.#options = options;
+    this.#server = server;
+    this.bound = { host: server.host, port: server.port };
+    this.route = Route.of(...options.link.route.addresses(), ...options.tail.addresses());
+    this.#liveness = new LivenessRecord(options.clock);
+    this.#liveness.condition("Bound", true);
+    this.#probe = new PathProbe({
+      router: options.router,
+      clock: options.clock,
+      towards: this.route.withoutLast(),
+      succeeded: (roundTripMs) => this.#pathIsGood(roundTripMs),
+      failed: (error, nextMs) => this.#pathIsBad(error, nextMs),
+      lost: (error) => options.link.renew(error),
+      ...(options.probeIntervalMs !== undefined && { intervalMs: options.probeIntervalMs }),
+    });
+    this.#watch = options.link.watch({
+      up: () => {
+        this.#liveness.condition("Connected", true);
+        this.#probe.start();
+      },
+      down: (error, retryAtMs) => {
+        this.#probe.stop();
+        if (error === undefined) return;
+        this.#liveness.condition("Connected", false, error);
+        this.#pathIsBad(error, retryAtMs);
+      },
+    });
+  }
+
+  /**
+   * Binds, and accepts from then on. Rejects with `address_in_use`, `address_not_available`, `port_privileged`; the
+   * link is then left to the caller.
+   */
+  static async listen(options: InletOptions): Promise<Inlet> {
+    const { bind, plainSockets } = options;
+    let inlet: Inlet | undefined;
+    const server = await ByteServer.listen({ ...bind, plainSockets: plainSockets === true }, (accepted) =>
+      inlet?.accept(accepted),
+    );
+    inlet = new Inlet(options, server);
+    return inlet;
+  }
+
+  get liveness(): Liveness {
+    return this.#liveness.view();
+  }
+
+  /** Resolves once the path is known to be good. */
+  get settled(): Promise<void> {
+    return this.#settled.promise;
+  }
+
+  /** Accepts no more; sessions that run go on. */
+  drain(): void {
+    this.#server.close();
+  }
+
+  /** Ends the listener, its sessions and the link. */
+  [Symbol.dispose](): void {
+    this.#server.close();
+    this.#watch[Symbol.dispose]();
+    this.#probe[Symbol.dispose]();
+    for (const session of [...this.#sessions]) session.close("reset");
+    this.#options.link[Symbol.dispose]();
+  }
+
+  private accept(accepted: AcceptedSocket): void {
+    const { router, clock } = this.#options;
+    const openTimeoutMs = this.#options.openTimeoutMs ?? defaultOpenTimeoutMs;
+    const { counts } = this;
+    let openedAtMs: number | undefined;
+    const session = new Session({
+      router,
+      limits: this.#options.sessionLimits ?? sessionLimits,
+      hearsFrom: "here",
+      user: {
+        bytesIn: (count) => counts.bytesIn(count),
+        bytesOut: (count) => counts.bytesOut(count),
+        opening: (said: PortalMessage, received: Message) => {
+          if (said.kind !== "pong" || received.return.isEmpty) return false;
+          clearTimeout(timer);
+          openedAtMs = clock.monotonicMs();
+          counts.sessionOpened();
+          this.#probe.used();
+          this.#pathIsGood(undefined);
+          this.#met("connected");
+          session.open(received.return.keep());
+          return true;
+        },
+        ended: (end, hadData) => {
+          clearTimeout(timer);
+          this.#sessions.delete(session);
+          if (openedAtMs !== undefined) counts.sessionEnded(end);
+          const soon = openedAtMs === undefined || clock.monotonicMs() - openedAtMs < refusalMs;
+          if (end === "remote_ended" && !hadData && soon) this.#failed("refused", "target_refused");
+          if (end === "stalled")
+            this.#options.log.warn("session.stalled", { inlet: formatSocketAddress(this.bound) });
+        },
+      },
+    });
+    const stream = TcpStream.accepted(accepted, session);
+    session.attach(stream);
+    const timer = setTimeout(() => {
+      this.#failed("timed_out", "timed_out");
+      session.close("reset");
+    }, openTimeoutMs);
+    if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
+      counts.sessionFailed("too_many_sessions");
+      session.close("reset");
+      return;
+    }
+    this.#sessions.add(session);
+    const outcome = session.signal(ping, this.route);
+    if (typeof outcome !== "string") return;
+    this.#failed("unroutable", "unroutable");
+    session.close("reset");
+  }
+
+  #failed(outcome: "refused" | "timed_out" | "unroutable", reason: string): void {
+    this.counts.sessionFailed(reason);
+    this.#met(outcome);
+  }
+
+  #met(outcome: "connected" | "refused" | "timed_out" | "unroutable"): void {
+    const differs = outcome !== this.counts.outcome;
+    this.counts.met(outcome, this.#options.clock.wallMs());
+    if (!differs) return;
+    const error = new PortwayError("connect_failed", explained[outcome]);
+    this.#liveness.condition("TargetReachable", outcome === "connected", error);
+    this.#options.changed();
+  }
+
+  #pathIsGood(roundTripMs: number | undefined): void {
+    const before = this.#liveness.state;
+    this.#liveness.succeeded(roundTripMs);
+    this.#liveness.condition("PathReachable", true);
+    this.#settled.resolve();
+    if (before !== "active") this.#options.changed();
+  }
+
+  #pathIsBad(error: Error, nextMs: number | undefined): void {
+    this.#liveness.failed(error, nextMs);
+    this.#liveness.condition("PathReachable", false, error);
+    this.#options.changed();
+  }
+}
+
+const explained = {
+  connected: "",
+  refused: "the outlet could not connect to its target",
+  timed_out: "the outlet did not answer in time",
+  unroutable: "the route could not be taken",
+} as const;

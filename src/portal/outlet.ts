@@ -1,0 +1,146 @@
+import type { Clock } from "../base/clock.js";
+import { messageOf } from "../base/errors.js";
+import type { Log } from "../base/log.js";
+import type { Address } from "../model/address.js";
+import type { Message } from "../model/message.js";
+import type { Route } from "../model/route.js";
+import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
+import type { Registration, Router } from "../routing/router.js";
+import type { Outcome, Worker } from "../routing/worker.js";
+import { kind, pong } from "./portal-message.js";
+import { Session, type SessionEnd, type SessionLimits, sessionLimits } from "./session.js";
+import { SessionCounts } from "./session-counts.js";
+import { TcpStream } from "./tcp-stream.js";
+
+export interface OutletOptions {
+  readonly router: Router;
+  readonly address: Address;
+  /** Resolved and connected anew for each session. */
+  readonly target: SocketAddress;
+  readonly connectTimeoutMs?: number;
+  readonly maxSessions?: number;
+  readonly sessionLimits?: SessionLimits;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** What a session met at the target differs from the one before. */
+  readonly changed: () => void;
+}
+
+const defaultConnectTimeoutMs = 10_000;
+const defaultMaxSessions = 10_000;
+
+/**
+ * The end of a portal that connects to a target. A ping opens a session: its answer is a pong once the target is
+ * connected, and a pong followed by a disconnect if it can't be, which is what an inlet that waits for a pong
+ * understands. Addresses behind the outlet's own in a ping's route are ignored: an Ockam inlet that has recovered
+ * names the outlet twice.
+ */
+export class Outlet implements Worker, Disposable {
+  readonly counts = new SessionCounts();
+  readonly #options: OutletOptions;
+  readonly #registration: Registration;
+  readonly #sessions = new Set<Session>();
+  #accepting = true;
+
+  /** Throws `address_taken`. */
+  constructor(options: OutletOptions) {
+    this.#options = options;
+    this.#registration = options.router.register(options.address, this, { kind: "outlet" });
+  }
+
+  handle(message: Message): Outcome {
+    if (message.payload[0] !== kind.ping) return "unexpected";
+    if (message.return.isEmpty) return "route_exhausted";
+    if (!this.#accepting) return "refused";
+    if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
+      this.counts.sessionFailed("too_many_sessions");
+      return "refused";
+    }
+    this.#open(message, message.return.keep());
+    return undefined;
+  }
+
+  /** Opens no more sessions. */
+  drain(): void {
+    this.#accepting = false;
+  }
+
+  /** Ends the sessions that run. */
+  closeSessions(): void {
+    for (const session of [...this.#sessions]) session.close("reset");
+  }
+
+  /** Takes the address free; sessions that run go on. */
+  [Symbol.dispose](): void {
+    this.#registration[Symbol.dispose]();
+  }
+
+  #open({ entrance }: Message, back: Route): void {
+    const { router, target, log, clock } = this.#options;
+    const connectTimeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs;
+    const { counts } = this;
+    let connected = false;
+    const session = new Session({
+      router,
+      limits: this.#options.sessionLimits ?? sessionLimits,
+      hearsFrom: entrance ?? "here",
+      user: {
+        bytesIn: (count) => counts.bytesIn(count),
+        bytesOut: (count) => counts.bytesOut(count),
+        ended: (end) => {
+          clearTimeout(timer);
+          this.#sessions.delete(session);
+          if (connected) this.#ended(end);
+        },
+      },
+    });
+    this.#sessions.add(session);
+    const failed = (error: unknown, reason: "refused" | "timed_out"): void => {
+      clearTimeout(timer);
+      counts.sessionFailed(reason === "refused" ? "target_refused" : "target_timed_out");
+      this.#met(reason, `can't connect to ${formatSocketAddress(target)}: ${messageOf(error)}`);
+      session.signal(pong, back);
+      session.open(back);
+      session.close("reset");
+    };
+    const timer = setTimeout(
+      () => failed(`no answer within ${connectTimeoutMs} ms`, "timed_out"),
+      connectTimeoutMs,
+    );
+    const local = {
+      data: session.data.bind(session),
+      ended: session.ended.bind(session),
+      drained: session.drained.bind(session),
+      closed: (error: Error | undefined): void => {
+        if (connected) session.closed();
+        else failed(error ?? "the target closed the connection", "refused");
+      },
+    };
+    session.attach(
+      TcpStream.dial(target, local, () => {
+        if (session.isEnded) return;
+        connected = true;
+        clearTimeout(timer);
+        counts.sessionOpened();
+        this.#met("connected", "");
+        if (typeof session.signal(pong, back) === "string") session.close("reset");
+        else session.open(back);
+      }),
+    );
+    log.debug("session.opening", { outlet: this.#options.address.text, timeMs: clock.wallMs() });
+  }
+
+  #met(outcome: "connected" | "refused" | "timed_out", error: string): void {
+    const { clock, log, changed, address } = this.#options;
+    const differs = outcome !== this.counts.outcome || error !== this.counts.lastError;
+    this.counts.met(outcome, clock.wallMs(), error);
+    if (!differs) return;
+    if (error !== "") log.warn("outlet.target_failed", { outlet: address.text, error });
+    changed();
+  }
+
+  #ended(end: SessionEnd): void {
+    this.counts.sessionEnded(end);
+    if (end === "stalled") this.#options.log.warn("session.stalled", { outlet: this.#options.address.text });
+  }
+}

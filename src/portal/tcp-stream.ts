@@ -1,0 +1,199 @@
+import { type Chunk, ChunkPool } from "../base/chunk.js";
+import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
+import type { Backing } from "../model/message.js";
+import type { SocketAddress } from "../model/socket-address.js";
+import type { LocalStream, LocalStreamUser } from "./local-stream.js";
+import { headRoomBytes, maxDataBytes } from "./portal-message.js";
+
+/** Quiet sockets all read into one buffer: an idle connection owns none. What is read there is copied when sent on. */
+const shared = Buffer.allocUnsafeSlow(16 * 1024);
+const sharedRoom = shared.subarray(headRoomBytes, shared.byteLength);
+/** A read that fills the shared buffer earns the socket a chunk of its own; a small read gives it back. */
+const pool = new ChunkPool(headRoomBytes + maxDataBytes, 64);
+/** Data below this is copied while a write is under way, so that a few bytes do not keep a large buffer. */
+const copyBytes = 16 * 1024;
+/** How long the end of a stream may take to write what is queued. */
+const lingerMs = 10_000;
+
+const now = Promise.resolve();
+
+/** A local stream over a TCP socket. */
+export class TcpStream implements LocalStream, ByteSocketUser {
+  readonly #user: LocalStreamUser;
+  #socket!: ByteSocket;
+  #own: Chunk | undefined;
+  #segments: Buffer[] = [];
+  #held: Backing[] = [];
+  #inFlight: readonly Backing[] | undefined;
+  #inFlightBytes = 0;
+  #queuedBytes = 0;
+  #written = 0;
+  #flushDue = false;
+  #reading = false;
+  #ending = false;
+  #closed = false;
+  #linger: NodeJS.Timeout | undefined;
+
+  private constructor(user: LocalStreamUser) {
+    this.#user = user;
+  }
+
+  static accepted(accepted: AcceptedSocket, user: LocalStreamUser): TcpStream {
+    const stream = new TcpStream(user);
+    stream.#socket = ByteSocket.accepted(accepted, stream);
+    return stream;
+  }
+
+  /** Connects; `connected` is called once it has, a failure comes as the user's `closed`. */
+  static dial(target: SocketAddress, user: LocalStreamUser, connected: () => void): TcpStream {
+    const stream = new TcpStream(user);
+    stream.#socket = ByteSocket.dial(target, stream, connected);
+    return stream;
+  }
+
+  get queuedBytes(): number {
+    return this.#queuedBytes + this.#inFlightBytes;
+  }
+
+  get progress(): number {
+    return this.#written - this.#socket.progress;
+  }
+
+  resume(): void {
+    if (this.#reading || this.#closed || this.#ending) return;
+    this.#reading = true;
+    this.#socket.resume();
+  }
+
+  write(data: Buffer, backing: Backing | undefined): void {
+    if (this.#closed || this.#ending) return;
+    if (backing === undefined || (data.byteLength < copyBytes && this.#socket.isBusy)) {
+      this.#segments.push(Buffer.from(data));
+    } else {
+      backing.hold();
+      this.#held.push(backing);
+      this.#segments.push(data);
+    }
+    this.#queuedBytes += data.byteLength;
+    if (this.#flushDue) return;
+    this.#flushDue = true;
+    void now.then(this.#flushNow);
+  }
+
+  end(): void {
+    if (this.#closed || this.#ending) return;
+    this.#ending = true;
+    this.#stopReading();
+    this.#flush();
+    if (this.queuedBytes === 0) this.#finish(true);
+    else this.#linger = setTimeout(() => this.reset(), lingerMs);
+  }
+
+  reset(): void {
+    if (this.#closed) return;
+    this.#socket.reset();
+    this.#letGo();
+  }
+
+  // ---- the socket calls
+
+  readBuffer(): Buffer {
+    return this.#own === undefined ? sharedRoom : this.#own.bytes.subarray(headRoomBytes);
+  }
+
+  read(length: number): void {
+    if (this.#closed || this.#ending) return;
+    const own = this.#own;
+    const more =
+      own === undefined
+        ? this.#user.data(shared, headRoomBytes, length, undefined)
+        : this.#user.data(own.bytes, headRoomBytes, length, own);
+    if (this.#closed) return;
+    this.#chooseBuffer(length);
+    if (!more) this.#stopReading();
+  }
+
+  written(): void {
+    if (this.#inFlight !== undefined) for (const backing of this.#inFlight) backing.release();
+    this.#inFlight = undefined;
+    this.#inFlightBytes = 0;
+    this.#flush();
+    if (this.#closed) return;
+    if (!this.#ending) this.#user.drained();
+    else if (this.queuedBytes === 0) this.#finish(true);
+  }
+
+  ended(): void {
+    if (!this.#closed && !this.#ending) this.#user.ended();
+  }
+
+  closed(error: Error | undefined): void {
+    if (this.#closed) return;
+    const ending = this.#ending;
+    this.#letGo();
+    if (!ending) this.#user.closed(error);
+  }
+
+  // ----
+
+  #chooseBuffer(lastLength: number): void {
+    const own = this.#own;
+    if (own === undefined) {
+      if (lastLength === sharedRoom.byteLength) this.#own = pool.take();
+    } else if (lastLength < copyBytes) {
+      this.#own = undefined;
+      pool.giveBack(own);
+    } else if (own.isHeld) {
+      this.#own = pool.take();
+      pool.giveBack(own);
+    }
+  }
+
+  #stopReading(): void {
+    this.#reading = false;
+    this.#socket.pause();
+  }
+
+  readonly #flushNow = (): void => {
+    this.#flushDue = false;
+    this.#flush();
+  };
+
+  #flush(): void {
+    if (this.#queuedBytes === 0 || this.#inFlight !== undefined || this.#closed) return;
+    const segments = this.#segments;
+    const held = this.#held;
+    const bytes = this.#queuedBytes;
+    this.#segments = [];
+    this.#queuedBytes = 0;
+    this.#written += bytes;
+    if (this.#socket.write(segments)) {
+      for (const backing of held) backing.release();
+      if (held.length > 0) this.#held = [];
+      return;
+    }
+    this.#held = [];
+    this.#inFlight = held;
+    this.#inFlightBytes = bytes;
+  }
+
+  #finish(orderly: boolean): void {
+    this.#socket.end();
+    this.#socket.release(orderly);
+    this.#letGo();
+  }
+
+  /** A write that is under way still reads its bytes: they are left to the garbage collector. */
+  #letGo(): void {
+    this.#closed = true;
+    clearTimeout(this.#linger);
+    for (const backing of this.#held) backing.release();
+    this.#held = [];
+    this.#segments = [];
+    this.#inFlight = undefined;
+    this.#queuedBytes = 0;
+    this.#inFlightBytes = 0;
+    if (this.#own !== undefined) pool.giveBack(this.#own);
+    this.#own = undefined;
+  }
+}

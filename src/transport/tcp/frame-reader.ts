@@ -1,0 +1,194 @@
+import { Chunk, ChunkPool } from "../../base/chunk.js";
+import { lengthBytes } from "../../wire/limits.js";
+
+/** The read size that fills two whole segments of the loopback interface: reads then end with a segment, not inside. */
+const chunkBytes = 2 * 65_483;
+/** With less room than this left behind what was read, the next read goes to another chunk. */
+const minReadBytes = 48 * 1024;
+
+const pool = new ChunkPool(chunkBytes, 16);
+
+/** Bytes that many readers together may have in chunks beyond the usual size. */
+export class ReceiveBudget {
+  #left: number;
+
+  constructor(bytes: number) {
+    this.#left = bytes;
+  }
+
+  get leftBytes(): number {
+    return this.#left;
+  }
+
+  take(bytes: number): boolean {
+    if (bytes > this.#left) return false;
+    this.#left -= bytes;
+    return true;
+  }
+
+  giveBack(bytes: number): void {
+    this.#left += bytes;
+  }
+}
+
+export interface FrameReaderOptions {
+  readonly maxFrameBytes: number;
+  readonly budget: ReceiveBudget;
+  /** A frame's CBOR lies at start to end of the chunk. False: it was not taken, the reader stops there. */
+  readonly frame: (chunk: Chunk, start: number, end: number) => boolean;
+}
+
+export type FrameReaderFault = "frame_too_large" | "receive_budget_exhausted";
+
+/**
+ * Cuts a byte stream into frames where it lies: no frame is copied that came whole. A begun frame is moved to the next
+ * chunk, and a large one gets room as its bytes arrive, never on the word of its length.
+ */
+export class FrameReader {
+  readonly #options: FrameReaderOptions;
+  #chunk = pool.take();
+  /** What was read and not yet cut lies here. */
+  #start = 0;
+  #end = 0;
+  /** Whole frames that were not taken; their chunk is held. */
+  #waiting: { readonly chunk: Chunk; start: number; readonly end: number } | undefined;
+  #closed = false;
+
+  constructor(options: FrameReaderOptions) {
+    this.#options = options;
+  }
+
+  /** True while frames wait that were not taken: nothing may be read until `again` has brought it to false. */
+  get isWaiting(): boolean {
+    return this.#waiting !== undefined;
+  }
+
+  /** Where the next bytes go. */
+  get room(): Buffer {
+    return this.#end === 0 ? this.#chunk.bytes : this.#chunk.bytes.subarray(this.#end);
+  }
+
+  /** Takes one byte off what has been read, if there is one. */
+  takeByte(): number | undefined {
+    if (this.#start === this.#end) return undefined;
+    this.#start += 1;
+    return this.#chunk.bytes[this.#start - 1];
+  }
+
+  /** `length` bytes were put into `room`. */
+  filled(length: number): void {
+    this.#end += length;
+  }
+
+  /** Cuts and hands on what is there, and makes room for more. */
+  cut(): FrameReaderFault | undefined {
+    const chunk = this.#chunk;
+    // Who is given a frame may close this reader and hold the chunk afterwards.
+    chunk.hold();
+    const fault = this.#cutFrames(chunk);
+    chunk.release();
+    return fault !== undefined || this.#closed ? fault : this.#makeRoom();
+  }
+
+  #cutFrames(chunk: Chunk): FrameReaderFault | undefined {
+    const { maxFrameBytes, frame } = this.#options;
+    const { bytes } = chunk;
+    const stop = this.#end;
+    let at = this.#start;
+    let waitingFrom = -1;
+    while (stop - at >= lengthBytes) {
+      const length = bytes.readUInt32BE(at);
+      if (length > maxFrameBytes) return "frame_too_large";
+      const end = at + lengthBytes + length;
+      if (end > stop) break;
+      if (waitingFrom < 0 && !frame(chunk, at + lengthBytes, end)) waitingFrom = at;
+      if (this.#closed) return undefined;
+      at = end;
+    }
+    this.#start = at;
+    if (waitingFrom < 0) return undefined;
+    chunk.hold();
+    this.#waiting = { chunk, start: waitingFrom, end: at };
+    return undefined;
+  }
+
+  /** Offers again what was not taken. Afterwards `isWaiting` tells whether all of it was. */
+  again(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    const { chunk } = waiting;
+    chunk.hold();
+    while (waiting.start < waiting.end) {
+      const start = waiting.start + lengthBytes;
+      const end = start + chunk.bytes.readUInt32BE(waiting.start);
+      if (!this.#options.frame(chunk, start, end) || this.#closed) break;
+      waiting.start = end;
+    }
+    if (waiting.start === waiting.end) this.#dropWaiting();
+    chunk.release();
+  }
+
+  /** No byte is cut any more, and nothing may be put into `room`. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#dropWaiting();
+    this.#retire(this.#chunk);
+  }
+
+  #dropWaiting(): void {
+    this.#waiting?.chunk.release();
+    this.#waiting = undefined;
+  }
+
+  /** Sees to it that `room` is not empty, and large enough to be worth a read. */
+  #makeRoom(): FrameReaderFault | undefined {
+    const chunk = this.#chunk;
+    const size = chunk.bytes.byteLength;
+    const start = this.#start;
+    const left = this.#end - start;
+    const needed = left < lengthBytes ? lengthBytes : lengthBytes + chunk.bytes.readUInt32BE(start);
+    if (needed > chunkBytes) {
+      if (start === 0 && this.#end < size) return undefined;
+      // A large frame's room doubles with what has come of it: a length alone buys nothing.
+      return this.#moveTo(Math.max(chunkBytes, Math.min(needed, left * 2)));
+    }
+    if (size !== chunkBytes) return this.#moveTo(chunkBytes);
+    // A frame that begins the chunk fits in it: it is not moved again, however slowly it comes.
+    if (left > 0 && start === 0) return undefined;
+    if (left === 0 && !chunk.isHeld) {
+      this.#start = 0;
+      this.#end = 0;
+      return undefined;
+    }
+    if (size - this.#end >= minReadBytes && start + needed <= size) return undefined;
+    if (chunk.isHeld) return this.#moveTo(chunkBytes);
+    chunk.bytes.copyWithin(0, start, this.#end);
+    this.#start = 0;
+    this.#end = left;
+    return undefined;
+  }
+
+  /** Goes on in another chunk of `size` bytes, taking along what is begun. */
+  #moveTo(size: number): FrameReaderFault | undefined {
+    if (size > chunkBytes && !this.#options.budget.take(size)) return "receive_budget_exhausted";
+    const chunk = this.#chunk;
+    const next = size > chunkBytes ? new Chunk(size) : pool.take();
+    chunk.bytes.copy(next.bytes, 0, this.#start, this.#end);
+    this.#retire(chunk);
+    this.#chunk = next;
+    this.#end -= this.#start;
+    this.#start = 0;
+    return undefined;
+  }
+
+  /** A large chunk counts until the last who holds it lets go, for that long it is memory. */
+  #retire(chunk: Chunk): void {
+    if (chunk.bytes.byteLength === chunkBytes) pool.giveBack(chunk);
+    else chunk.freed(this.#giveBackLarge);
+  }
+
+  readonly #giveBackLarge = (chunk: Chunk): void => {
+    this.#options.budget.giveBack(chunk.bytes.byteLength);
+  };
+}

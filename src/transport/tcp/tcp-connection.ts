@@ -1,0 +1,269 @@
+import type { Chunk } from "../../base/chunk.js";
+import { PortwayError } from "../../base/errors.js";
+import { Gate, type GateWaiter } from "../../base/gate.js";
+import type { ByteSocket, ByteSocketUser } from "../../base/socket.js";
+import type { Message } from "../../model/message.js";
+import type { SocketAddress } from "../../model/socket-address.js";
+import { decodeMessage } from "../../wire/decode.js";
+import { frameBytes } from "../../wire/encode.js";
+import { lengthBytes, protocolVersion } from "../../wire/limits.js";
+import type { Attach, CloseReason, Connection, ConnectionTraffic, ConnectionUser } from "../transport.js";
+import { FrameReader, type ReceiveBudget } from "./frame-reader.js";
+import { FrameWriter } from "./frame-writer.js";
+import type { TcpOptions } from "./tcp-options.js";
+
+/** How long a closing connection may take to write what is queued. */
+const lingerMs = 1_000;
+
+const version = Uint8Array.of(protocolVersion);
+
+export interface TcpConnectionOptions {
+  readonly limits: Required<TcpOptions>;
+  readonly budget: ReceiveBudget;
+  readonly attach: Attach;
+  /** The peer's version byte has arrived: the connection is ready. */
+  readonly ready: (connection: TcpConnection) => void;
+  /** Called once, also for a connection that never became ready. */
+  readonly gone: (connection: TcpConnection, reason: CloseReason, error: Error | undefined) => void;
+}
+
+/**
+ * One socket between two nodes: the version byte each way, then frames.
+ *
+ * It is closed once nothing more goes in or out for its user, and finished once the socket is let go of; between the
+ * two lies at most the time to write what is queued.
+ */
+export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
+  readonly #options: TcpConnectionOptions;
+  readonly #reader: FrameReader;
+  readonly #gate: Gate;
+  #socket!: ByteSocket;
+  #writer!: FrameWriter;
+  #user: ConnectionUser | undefined;
+  #blockedBy: Gate | undefined;
+  #closed = false;
+  #finished = false;
+  #connected = false;
+  #closeReason: CloseReason = "connection_failed";
+  #timer: NodeJS.Timeout | undefined;
+  #peer: SocketAddress = { host: "", port: 0 };
+  #local: SocketAddress = { host: "", port: 0 };
+  #receivedMessages = 0;
+  #receivedBytes = 0;
+  #sentMessages = 0;
+  #sentBytes = 0;
+
+  constructor(options: TcpConnectionOptions) {
+    const { limits, budget } = options;
+    this.#options = options;
+    this.#reader = new FrameReader({
+      maxFrameBytes: limits.maxFrameBytes,
+      budget,
+      frame: (chunk, start, end) => this.#frame(chunk, start, end),
+    });
+    this.#gate = new Gate({
+      stallTimeoutMs: limits.stallTimeoutMs,
+      progress: () => this.#writer.offeredBytes - this.#socket.progress,
+      onStalled: () => this.#end("stalled", undefined),
+    });
+  }
+
+  /** The socket that calls this connection; must come first. */
+  adopt(socket: ByteSocket): void {
+    this.#socket = socket;
+    this.#writer = new FrameWriter(socket, () => this.#emptied());
+  }
+
+  /** True once the socket was connected. */
+  get isConnected(): boolean {
+    return this.#connected;
+  }
+
+  /**
+   * The socket is connected: our version byte leaves, the peer's is waited for. Without `handshakeTimeoutMs` the
+   * caller sees to it that the wait ends.
+   */
+  start(handshakeTimeoutMs?: number): void {
+    const socket = this.#socket;
+    this.#connected = true;
+    this.#peer = socket.peer ?? this.#peer;
+    this.#local = socket.local ?? this.#local;
+    if (handshakeTimeoutMs !== undefined) {
+      this.#timer = setTimeout(() => this.#end("handshake_timeout", undefined), handshakeTimeoutMs);
+    }
+    this.#writer.putBytes(version);
+    socket.resume();
+  }
+
+  get peer(): SocketAddress {
+    return this.#peer;
+  }
+
+  get local(): SocketAddress {
+    return this.#local;
+  }
+
+  get traffic(): ConnectionTraffic {
+    return {
+      receivedMessages: this.#receivedMessages,
+      receivedBytes: this.#receivedBytes,
+      sentMessages: this.#sentMessages,
+      sentBytes: this.#sentBytes,
+    };
+  }
+
+  get queuedBytes(): number {
+    return this.#closed ? 0 : this.#writer.queuedBytes;
+  }
+
+  send(message: Message): Gate | undefined {
+    if (this.#closed) return undefined;
+    const { maxFrameBytes, sendQueueBytes } = this.#options.limits;
+    if (this.#writer.queuedBytes >= sendQueueBytes) return this.#gate;
+    const bytes = frameBytes(message) - lengthBytes;
+    if (bytes > maxFrameBytes) {
+      const said = `the message needs a frame of ${bytes} bytes; at most ${maxFrameBytes}`;
+      throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
+    }
+    this.#sentMessages += 1;
+    this.#sentBytes += message.payload.byteLength;
+    this.#writer.put(message);
+    return undefined;
+  }
+
+  /** Ends at once; what is queued is lost. */
+  abandon(reason: CloseReason): void {
+    this.#end(reason, undefined);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    if (this.#user === undefined) {
+      this.#end("closed_here", undefined);
+      return;
+    }
+    this.#closed = true;
+    this.#closeReason = "closed_here";
+    this.#stopReading();
+    this.#writer.flush();
+    // From here on what is sent is lost, so nobody has to wait for room.
+    this.#gate.open();
+    if (this.#writer.queuedBytes === 0) this.#finishOrderly();
+    else this.#timer = setTimeout(() => this.#finish(false, undefined), lingerMs);
+  }
+
+  readBuffer(): Buffer {
+    return this.#reader.room;
+  }
+
+  read(length: number): void {
+    this.#reader.filled(length);
+    if (this.#user === undefined && !this.#handshake()) return;
+    if (this.#closed) return;
+    const fault = this.#reader.cut();
+    if (fault !== undefined) this.#end(fault, undefined);
+    else if (this.#reader.isWaiting) this.#wait();
+  }
+
+  written(): void {
+    this.#writer.written();
+    if (this.#closed && this.#writer.queuedBytes === 0) this.#finishOrderly();
+  }
+
+  ended(): void {
+    this.#end("closed_by_peer", undefined);
+  }
+
+  closed(error: Error | undefined): void {
+    if (this.#closed) this.#finish(false, undefined);
+    else this.#end(error === undefined ? "closed_by_peer" : "connection_failed", error);
+  }
+
+  gateOpened(): void {
+    this.#blockedBy = undefined;
+    if (this.#closed) return;
+    this.#reader.again();
+    if (this.#closed) return;
+    if (this.#reader.isWaiting) this.#wait();
+    else this.#socket.resume();
+  }
+
+  #wait(): void {
+    this.#socket.pause();
+    this.#blockedBy!.wait(this);
+  }
+
+  /** True once the peer's version byte is in and right. */
+  #handshake(): boolean {
+    const version = this.#reader.takeByte();
+    if (version === undefined) return false;
+    if (version !== protocolVersion) {
+      this.#end("bad_version", undefined);
+      return false;
+    }
+    clearTimeout(this.#timer);
+    this.#user = this.#options.attach(this);
+    this.#options.ready(this);
+    return true;
+  }
+
+  #frame(chunk: Chunk, start: number, end: number): boolean {
+    if (this.#closed) return true;
+    const user = this.#user!;
+    let message: Message;
+    try {
+      message = decodeMessage(chunk.bytes, start, end, chunk, user.entrance);
+    } catch (error) {
+      this.#end("malformed", error instanceof Error ? error : undefined);
+      return true;
+    }
+    // An empty onward route is a heartbeat.
+    const gate = message.onward.isEmpty ? undefined : user.received(message);
+    if (gate !== undefined) {
+      this.#blockedBy = gate;
+      return false;
+    }
+    this.#receivedMessages += 1;
+    this.#receivedBytes += message.payload.byteLength;
+    return true;
+  }
+
+  #emptied(): void {
+    if (this.#gate.waiting > 0 && this.#writer.queuedBytes < this.#options.limits.sendQueueBytes)
+      this.#gate.open();
+  }
+
+  #end(reason: CloseReason, error: Error | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#closeReason = reason;
+    this.#stopReading();
+    this.#finish(false, error);
+  }
+
+  #stopReading(): void {
+    clearTimeout(this.#timer);
+    this.#socket.pause();
+    this.#blockedBy?.leave(this);
+    this.#blockedBy = undefined;
+  }
+
+  #finishOrderly(): void {
+    this.#socket.end();
+    this.#finish(true, undefined);
+  }
+
+  /** The last step: lets go of everything and tells whoever has to know. */
+  #finish(orderly: boolean, error: Error | undefined): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    clearTimeout(this.#timer);
+    const writer = this.#writer;
+    writer.close();
+    this.#socket.release(orderly, () => writer.free());
+    this.#reader.close();
+    this.#gate.open();
+    this.#options.gone(this, this.#closeReason, error);
+    this.#user?.closed(this.#closeReason, error);
+  }
+}
