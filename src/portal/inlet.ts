@@ -145,12 +145,17 @@ export class Inlet implements Disposable {
           session.open(received.return.keep());
           return true;
         },
-        ended: (end, hadData) => {
+        remoteEnded: (hadData) => {
+          if (hadData || openedAtMs === undefined || clock.monotonicMs() - openedAtMs >= refusalMs)
+            return "end";
+          this.#failed("refused", "target_refused");
+          return "reset";
+        },
+        ended: (end) => {
           clearTimeout(timer);
           this.#sessions.delete(session);
           if (openedAtMs !== undefined) counts.sessionEnded(end);
-          const soon = openedAtMs === undefined || clock.monotonicMs() - openedAtMs < refusalMs;
-          if (end === "remote_ended" && !hadData && soon) this.#failed("refused", "target_refused");
+          else if (end === "remote_ended") this.#failed("refused", "target_refused");
           if (end === "stalled")
             this.#options.log.warn("session.stalled", { inlet: formatSocketAddress(this.bound) });
         },

@@ -36,7 +36,9 @@ export interface SessionUser {
   /** Bytes that came from (in) and went to (out) the local program. */
   bytesIn(count: number): void;
   bytesOut(count: number): void;
-  ended(end: SessionEnd, hadData: boolean): void;
+  ended(end: SessionEnd): void;
+  /** The far end said that it is over: how the local stream is to be closed. Absent: "end". */
+  remoteEnded?(hadData: boolean): "end" | "reset";
   /** A message while the session is opening. True if it was what was waited for. */
   opening?(message: PortalMessage, received: Message): boolean;
 }
@@ -136,7 +138,7 @@ export class Session implements Worker, LocalStreamUser {
       case "payload":
         return this.#data(said.data, said.counter, message.backing);
       case "disconnect":
-        this.#end("remote_ended", "end");
+        this.#end("remote_ended", this.#user.remoteEnded?.(this.#hadData) ?? "end");
         return undefined;
       default:
         return "unexpected";
@@ -254,7 +256,7 @@ export class Session implements Worker, LocalStreamUser {
     else this.#stream?.reset();
     this.#stream = undefined;
     this.#gate.open();
-    this.#user.ended(end, this.#hadData);
+    this.#user.ended(end);
   }
 }
 

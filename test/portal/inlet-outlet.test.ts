@@ -1,0 +1,223 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { afterEach, beforeEach, test } from "node:test";
+import { systemClock } from "../../src/base/clock.js";
+import { silentLog } from "../../src/base/log.js";
+import { Address } from "../../src/model/address.js";
+import { Message } from "../../src/model/message.js";
+import { Route } from "../../src/model/route.js";
+import { Inlet } from "../../src/portal/inlet.js";
+import { Outlet } from "../../src/portal/outlet.js";
+import { disconnect, pong } from "../../src/portal/portal-message.js";
+import type { Link } from "../../src/routing/link.js";
+import type { Router } from "../../src/routing/router.js";
+import { createTestNode } from "../support/router-pair.js";
+
+const outletAddress = Address.local("outlet");
+const link: Link = {
+  route: Route.empty,
+  isUp: true,
+  watch: (listener) => {
+    listener.up();
+    return { [Symbol.dispose]() {} };
+  },
+  renew() {},
+  [Symbol.dispose]() {},
+};
+
+let router: Router;
+let undo: (() => void)[];
+
+beforeEach(() => {
+  router = createTestNode();
+  undo = [];
+});
+
+afterEach(() => {
+  for (const step of undo.reverse()) step();
+});
+
+/** A target that does `serve` with each connection; gives its port. */
+async function target(serve: (socket: net.Socket) => void): Promise<number> {
+  const sockets = new Set<net.Socket>();
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    serve(socket);
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  undo.push(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  return (server.address() as net.AddressInfo).port;
+}
+
+function outlet(port: number, host = "127.0.0.1", connectTimeoutMs = 5_000): Outlet {
+  const options = { router, address: outletAddress, clock: systemClock, log: silentLog, changed: () => {} };
+  const made = new Outlet({ ...options, target: { host, port }, connectTimeoutMs });
+  undo.push(() => {
+    made[Symbol.dispose]();
+    made.closeSessions();
+  });
+  return made;
+}
+
+async function inlet(
+  tail = Route.of(outletAddress),
+  more: { openTimeoutMs?: number; plainSockets?: boolean } = {},
+) {
+  const bind = { host: "127.0.0.1", port: 0 };
+  const options = {
+    router,
+    bind,
+    link,
+    tail,
+    clock: systemClock,
+    log: silentLog,
+    changed: () => {},
+    ...more,
+  };
+  const made = await Inlet.listen(options);
+  undo.push(() => made[Symbol.dispose]());
+  return made;
+}
+
+interface Ending {
+  readonly text: string;
+  /** The code of the error that ended it; empty for an orderly end. */
+  readonly error: string;
+}
+
+/** Connects, sends `text`, and gives what came until the end. */
+function talk(port: number, text: string): Promise<Ending> {
+  return new Promise((resolve) => {
+    let heard = "";
+    let code = "";
+    const socket = net.connect(port, "127.0.0.1", () => {
+      if (text !== "") socket.write(text);
+    });
+    socket.on("data", (data) => {
+      heard += data;
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      code = error.code ?? "unknown";
+    });
+    socket.on("close", () => resolve({ text: heard, error: code }));
+  });
+}
+
+for (const plainSockets of [false, true]) {
+  test(`bytes go to the target and back, and its end ends the client (plain sockets: ${plainSockets})`, async () => {
+    const out = outlet(await target((socket) => socket.once("data", (data) => socket.end(`got ${data}`))));
+    const opened = await inlet(Route.of(outletAddress), { plainSockets });
+    assert.deepEqual(await talk(opened.bound.port, "hello"), { text: "got hello", error: "" });
+    assert.equal(opened.counts.view().bytesIn, 5);
+    assert.equal(opened.counts.view().bytesOut, 9);
+    assert.equal(opened.counts.outcome, "connected");
+    assert.equal(out.counts.view().opened, 1);
+  });
+}
+
+test("a target that speaks first is heard", async () => {
+  outlet(await target((socket) => socket.end("220 ready")));
+  const opened = await inlet();
+  assert.deepEqual(await talk(opened.bound.port, ""), { text: "220 ready", error: "" });
+});
+
+test("an outlet that is named twice, as an Ockam inlet does after a recovery, takes the ping", async () => {
+  outlet(await target((socket) => socket.end("ok")));
+  const opened = await inlet(Route.of(outletAddress, outletAddress));
+  assert.equal((await talk(opened.bound.port, "")).text, "ok");
+});
+
+test("a target that refuses resets the client, and both ends say so", async () => {
+  const port = await target(() => {});
+  undo.pop()?.();
+  const out = outlet(port);
+  const opened = await inlet();
+  const ending = await talk(opened.bound.port, "hello");
+  assert.equal(ending.text, "");
+  assert.equal(ending.error, "ECONNRESET");
+  assert.equal(opened.counts.outcome, "refused");
+  assert.equal(out.counts.outcome, "refused");
+  assert.match(out.counts.lastError, /127\.0\.0\.1:\d+.*ECONNREFUSED/);
+  const reachable = opened.liveness.conditions.find(({ type }) => type === "TargetReachable");
+  assert.equal(reachable?.holds, false);
+});
+
+test("a target whose host is unknown is named in the outlet's last error", async () => {
+  const out = outlet(80, "no-such-host.invalid");
+  const opened = await inlet();
+  assert.equal((await talk(opened.bound.port, "hello")).error, "ECONNRESET");
+  assert.match(out.counts.lastError, /no-such-host\.invalid/);
+});
+
+test("a session that nobody answers ends at its deadline", async () => {
+  router.register(outletAddress, { handle: () => undefined }, { kind: "outlet" });
+  const opened = await inlet(Route.of(outletAddress), { openTimeoutMs: 30 });
+  assert.equal((await talk(opened.bound.port, "hello")).error, "ECONNRESET");
+  assert.equal(opened.counts.outcome, "timed_out");
+  assert.deepEqual(opened.counts.view().failed, { timed_out: 1 });
+});
+
+test("a route that can't be taken resets the client at once", async () => {
+  const opened = await inlet(Route.of(Address.local("nobody")));
+  assert.equal((await talk(opened.bound.port, "hello")).error, "ECONNRESET");
+  assert.equal(opened.counts.outcome, "unroutable");
+});
+
+test("a disconnect instead of a pong is a refusal", async () => {
+  const worker = {
+    handle(message: Message) {
+      const onward = message.return;
+      return router.forward(new Message({ onward, return: Route.of(outletAddress), payload: disconnect }));
+    },
+  };
+  router.register(outletAddress, worker, { kind: "outlet" });
+  const opened = await inlet();
+  assert.equal((await talk(opened.bound.port, "hello")).error, "ECONNRESET");
+  assert.equal(opened.counts.outcome, "refused");
+});
+
+test("only a ping opens a session at an outlet", async () => {
+  const out = outlet(1);
+  const send = (payload: Buffer) =>
+    router.send(new Message({ onward: Route.of(outletAddress), return: Route.of(outletAddress), payload }));
+  assert.equal(send(pong), "unexpected");
+  assert.equal(send(Buffer.alloc(0)), "unexpected");
+  assert.equal(
+    router.send(new Message({ onward: Route.of(outletAddress), return: Route.empty, payload: Buffer.of(0) })),
+    "route_exhausted",
+  );
+  assert.equal(out.counts.view().opened, 0);
+});
+
+test("an inlet's path is active once the echo at its end answers", async () => {
+  const opened = await inlet();
+  await opened.settled;
+  assert.equal(opened.liveness.state, "active");
+  assert.ok(opened.liveness.roundTripMs !== undefined);
+});
+
+test("an inlet whose port is taken says so", async () => {
+  const port = await target(() => {});
+  const bind = { host: "127.0.0.1", port };
+  const options = { router, bind, link, tail: Route.of(outletAddress), clock: systemClock, log: silentLog };
+  await assert.rejects(Inlet.listen({ ...options, changed: () => {} }), { code: "address_in_use" });
+});
+
+test("disposing an inlet ends its clients, and no worker is left", async () => {
+  outlet(await target(() => {}));
+  const before = [...router.workers()].length;
+  const opened = await inlet();
+  const socket = net.connect(opened.bound.port, "127.0.0.1");
+  socket.on("error", () => {});
+  await once(socket, "connect");
+  while (opened.counts.open === 0) await new Promise((resolve) => setImmediate(resolve));
+  opened[Symbol.dispose]();
+  await new Promise((resolve) => socket.once("close", resolve));
+  while ([...router.workers()].length > before) await new Promise((resolve) => setImmediate(resolve));
+});

@@ -1,0 +1,228 @@
+import assert from "node:assert/strict";
+import { beforeEach, test } from "node:test";
+import { silentLog } from "../../src/base/log.js";
+import { Address } from "../../src/model/address.js";
+import { Message } from "../../src/model/message.js";
+import { Route } from "../../src/model/route.js";
+import type { LocalStream } from "../../src/portal/local-stream.js";
+import { disconnect, headRoomBytes, ping, pong } from "../../src/portal/portal-message.js";
+import { Session, type SessionEnd } from "../../src/portal/session.js";
+import { defaultAccessPolicy } from "../../src/routing/access-policy.js";
+import { Router } from "../../src/routing/router.js";
+import type { Outcome } from "../../src/routing/worker.js";
+import { connect, createTestGate, type TestEnd } from "../support/router-pair.js";
+
+class FakeStream implements LocalStream {
+  queuedBytes = 0;
+  progress = 0;
+  readonly written: string[] = [];
+  resumed = 0;
+  end_ = "";
+  resume(): void {
+    this.resumed += 1;
+  }
+  write(data: Buffer): void {
+    this.written.push(data.toString());
+  }
+  end(): void {
+    this.end_ ||= "end";
+  }
+  reset(): void {
+    this.end_ ||= "reset";
+  }
+}
+
+const far = Address.local("far");
+let router: Router;
+let stream: FakeStream;
+let session: Session;
+/** Payloads that reached the far end, in order. */
+let sent: string[];
+let answer: () => Outcome;
+let end: SessionEnd | undefined;
+
+beforeEach(() => {
+  router = new Router({ policy: defaultAccessPolicy, log: silentLog });
+  sent = [];
+  answer = () => undefined;
+  end = undefined;
+  router.register(
+    far,
+    {
+      handle(message) {
+        const outcome = answer();
+        if (outcome === undefined) sent.push(message.payload.toString("hex"));
+        return outcome;
+      },
+    },
+    { kind: "reply" },
+  );
+  stream = new FakeStream();
+  session = make(Route.of(far));
+});
+
+function make(_remote: Route, limits = { localQueueBytes: 100, stallTimeoutMs: 20 }): Session {
+  const made = new Session({
+    router,
+    limits,
+    hearsFrom: "here",
+    user: {
+      bytesIn: () => {},
+      bytesOut: () => {},
+      ended: (how) => {
+        end = how;
+      },
+      opening: (said) => said.kind === "pong",
+    },
+  });
+  made.attach(stream);
+  return made;
+}
+
+const remote = Route.of(far);
+
+function local(text: string): boolean {
+  const buffer = Buffer.concat([Buffer.alloc(headRoomBytes), Buffer.from(text)]);
+  const more = session.data(buffer, headRoomBytes, Buffer.byteLength(text), undefined);
+  buffer.fill(0xee); // the stream reads over it
+  return more;
+}
+
+function incoming(payloadHex: string, onward = Route.of(session.address)): Outcome {
+  return router.send(new Message({ onward, return: Route.of(far), payload: Buffer.from(payloadHex, "hex") }));
+}
+
+const payloadOf = (text: string): string =>
+  `03${Buffer.byteLength(text).toString(16).padStart(2, "0")}${Buffer.from(text).toString("hex")}`;
+
+test("the local program is not read before the session is open", () => {
+  assert.equal(stream.resumed, 0);
+  session.open(remote);
+  assert.equal(stream.resumed, 1);
+});
+
+test("data goes both ways once it is open", () => {
+  session.open(remote);
+  assert.equal(local("hi"), true);
+  assert.deepEqual(sent, [payloadOf("hi")]);
+  assert.equal(incoming(payloadOf("yo")), undefined);
+  assert.deepEqual(stream.written, ["yo"]);
+});
+
+test("what the route does not take is kept, the program is not read, and all goes on in order", () => {
+  const gate = createTestGate();
+  session.open(remote);
+  answer = () => gate;
+  assert.equal(local("one"), false);
+  session.ended(); // the program closed meanwhile
+  assert.deepEqual(sent, []);
+  answer = () => undefined;
+  gate.open();
+  assert.deepEqual(sent, [payloadOf("one"), "02"]);
+  assert.equal(router.find(session.address), undefined);
+});
+
+test("a gate that closes again is waited at again, and nothing is doubled", () => {
+  const gate = createTestGate();
+  session.open(remote);
+  answer = () => gate;
+  local("one");
+  gate.open();
+  assert.equal(gate.waiting, 1);
+  answer = () => undefined;
+  gate.open();
+  assert.deepEqual(sent, [payloadOf("one")]);
+  assert.equal(stream.resumed, 2);
+});
+
+test("the end of the local program is told to the other end, once", () => {
+  session.open(remote);
+  session.ended();
+  session.ended();
+  assert.deepEqual(sent, ["02"]);
+  assert.equal(end, "local_ended");
+  assert.equal(router.find(session.address), undefined);
+});
+
+test("a disconnect writes what there is and closes, and is not answered", () => {
+  session.open(remote);
+  incoming(payloadOf("last"));
+  incoming("02");
+  assert.deepEqual([stream.written, stream.end_, sent, end], [["last"], "end", [], "remote_ended"]);
+});
+
+test("a local program that does not read stops the connection, and is cut off after the limit", async () => {
+  session.open(remote);
+  stream.queuedBytes = 100;
+  const gate = incoming(payloadOf("more"));
+  assert.ok(typeof gate === "object");
+  await new Promise<void>((resolve) => gate.wait({ gateOpened: resolve }));
+  assert.deepEqual([end, stream.end_, sent], ["stalled", "reset", ["02"]]);
+});
+
+test("a program that reads again lets the connection go on", async () => {
+  session.open(remote);
+  stream.queuedBytes = 100;
+  const gate = incoming(payloadOf("more"));
+  assert.ok(typeof gate === "object");
+  const opened = new Promise<void>((resolve) => gate.wait({ gateOpened: resolve }));
+  stream.queuedBytes = 0;
+  session.drained();
+  await opened;
+  assert.equal(incoming(payloadOf("more")), undefined);
+  assert.deepEqual([stream.written, end], [["more"], undefined]);
+});
+
+test("counters are checked when they come: first 0, then one more each, and 0 after 65535", () => {
+  session.open(remote);
+  assert.equal(incoming(`${payloadOf("a")}010000`), undefined);
+  assert.equal(incoming(`${payloadOf("b")}010100`), undefined);
+  assert.equal(incoming(payloadOf("c")), undefined);
+  assert.equal(incoming(`${payloadOf("d")}010300`), "unexpected");
+  assert.deepEqual([stream.written, end, sent], [["a", "b", "c"], "protocol", ["02"]]);
+});
+
+test("messages that do not belong to the state are dropped and change nothing", () => {
+  assert.equal(incoming(payloadOf("early")), "unexpected");
+  session.open(remote);
+  assert.equal(incoming("00"), "unexpected");
+  assert.equal(incoming("01"), "unexpected");
+  assert.equal(incoming("09"), "malformed_payload");
+  assert.equal(incoming(payloadOf("x"), Route.of(session.address, far)), "unexpected");
+  assert.deepEqual([stream.written, end], [[], undefined]);
+});
+
+test("a route that can't be taken ends the session with a reset", () => {
+  session.open(remote);
+  answer = () => "not_connected";
+  assert.equal(local("lost"), false);
+  assert.deepEqual([end, stream.end_], ["route_failed", "reset"]);
+  assert.equal(router.find(session.address), undefined);
+});
+
+test("it hears from the connection alone that its ping left on", () => {
+  const there = new Router({ policy: defaultAccessPolicy, log: silentLog });
+  const by = "node_listener";
+  const ends = [
+    connect({ router, by }, { router: there, by }).dialer,
+    connect({ router, by }, { router: there, by }).dialer,
+  ] as const;
+  session.signal(ping, Route.of(ends[0].address, far));
+  const receive = (from: TestEnd): Outcome =>
+    router.receive(
+      new Message({
+        onward: Route.of(session.address),
+        return: Route.of(from.address),
+        payload: pong,
+        entrance: from,
+      }),
+      from,
+    );
+  assert.equal(receive(ends[1]), "not_the_bound_connection");
+  assert.equal(receive(ends[0]), undefined);
+});
+
+test("a disconnect before the pong ends an opening session with a reset", () => {
+  incoming(disconnect.toString("hex"));
+  assert.deepEqual([end, stream.end_], ["remote_ended", "reset"]);
+});
