@@ -5,11 +5,14 @@ export interface GateWaiter {
 }
 
 export interface GateOptions {
-  /** How long the queue behind the gate may take nothing while somebody waits. */
+  /** How long the queue behind the gate may give nothing away while somebody waits. */
   readonly stallTimeoutMs: number;
   /** A number that changes whenever the queue gave something away. */
   readonly progress: () => number;
-  /** The queue took nothing for `stallTimeoutMs` while somebody waited: its owner must cut it off. */
+  /**
+   * The queue gave nothing away for `stallTimeoutMs` while somebody waited: its owner must cut it off. Those who wait
+   * are called afterwards in any case.
+   */
   readonly onStalled: () => void;
 }
 
@@ -70,6 +73,8 @@ export class Gate {
     const now = this.#options.progress();
     if (now === this.#progress) {
       this.#options.onStalled();
+      // One who came to wait when the owner had gone already is not left behind.
+      this.open();
       return;
     }
     this.#progress = now;

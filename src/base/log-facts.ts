@@ -18,13 +18,18 @@ const reserved: ReadonlySet<string> = new Set(["level", "time", "event"]);
 
 /**
  * One line of a log as data that JSON can hold: secrets left out, bytes as their number, errors with their causes,
- * bounded in depth, width and length, whatever the facts are. A fact with the name of a field of the line gets a `_`.
+ * bounded in depth, width and length, whatever the facts are. A fact with the name of a field of the line gets a `_`;
+ * one with the name of a fact in `bound` takes its place.
  */
-export function logLine(event: LogEvent, facts: LogFacts | undefined): Record<string, unknown> {
-  return { event, ...boundFacts(facts) };
+export function logLine(
+  bound: Readonly<Record<string, unknown>>,
+  event: LogEvent,
+  facts: LogFacts | undefined,
+): Record<string, unknown> {
+  return { event, ...bound, ...boundFacts(facts) };
 }
 
-/** The same for facts that every line of a log carries. */
+/** Facts as such data, for what every line of a log carries. */
 export function boundFacts(facts: LogFacts | undefined): Record<string, unknown> {
   const kept: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(facts ?? {})) {

@@ -33,14 +33,17 @@ export function createPinoLog({ level, lines, facts }: PinoLogOptions): Log {
     },
     lines,
   );
-  return new PinoLog(facts === undefined ? logger : logger.child(boundFacts(facts)));
+  return new PinoLog(logger, boundFacts(facts));
 }
 
 class PinoLog implements Log {
   readonly #logger: Logger;
+  /** Not given to a child of pino's, which would write a name twice that an event has as well. */
+  readonly #facts: Readonly<Record<string, unknown>>;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, facts: Readonly<Record<string, unknown>>) {
     this.#logger = logger;
+    this.#facts = facts;
   }
 
   debug(event: LogEvent, facts?: LogFacts): void {
@@ -60,10 +63,10 @@ class PinoLog implements Log {
   }
 
   with(facts: LogFacts): Log {
-    return new PinoLog(this.#logger.child(boundFacts(facts)));
+    return new PinoLog(this.#logger, { ...this.#facts, ...boundFacts(facts) });
   }
 
   #write(level: LogLevel, event: LogEvent, facts: LogFacts | undefined): void {
-    if (this.#logger.isLevelEnabled(level)) this.#logger[level](logLine(event, facts));
+    if (this.#logger.isLevelEnabled(level)) this.#logger[level](logLine(this.#facts, event, facts));
   }
 }

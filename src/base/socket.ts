@@ -106,6 +106,12 @@ export class ByteSocket {
     return socket;
   }
 
+  /** Closes what was accepted at once, without making a socket of it. */
+  static refuse({ handle, socket }: AcceptedSocket): void {
+    if (socket !== undefined) socket.destroy();
+    else (handle as { close(): void }).close();
+  }
+
   get isClosed(): boolean {
     return this.#closed;
   }
@@ -206,8 +212,14 @@ export class ByteSocket {
     if (this.#closed) return;
     this.#closed = true;
     // A socket that is still connecting would first wait until it is.
-    if (this.#socket.connecting) this.#socket.destroy();
-    else this.#socket.resetAndDestroy();
+    if (this.#socket.connecting) {
+      this.#socket.destroy();
+      return;
+    }
+    // By itself it waits for the write under way, which may never finish, and sends an orderly end before the reset;
+    // a destroy in the same turn skips both.
+    this.#socket.resetAndDestroy();
+    this.#socket.destroy();
   }
 
   get #handle(): SocketHandle | null | undefined {

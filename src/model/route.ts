@@ -7,6 +7,9 @@ export const maxRouteAddresses = 128;
 /** The most bytes of the wire form of an onward or a return route: likewise. */
 export const maxRouteBytes = 32 * 1024;
 
+/** Up to this many bytes are copied one by one: a call to copy them costs more. */
+const maxLoopBytes = 96;
+
 /**
  * An ordered list of addresses; the first is the next hop. Immutable.
  *
@@ -130,12 +133,20 @@ export class Route {
   writeTo(target: Buffer, at: number): number {
     let route: Route = this;
     while (route.#head !== undefined) {
-      target.set(route.#head.encoded, at);
-      at += route.#head.encoded.byteLength;
+      const { encoded } = route.#head;
+      const size = encoded.byteLength;
+      if (size > maxLoopBytes) target.set(encoded, at);
+      else for (let i = 0; i < size; i += 1) target[at + i] = encoded[i]!;
+      at += size;
       route = route.#tail!;
     }
     const { byteLength } = route;
-    if (byteLength > 0) route.#bytes.copy(target, at, route.#start, route.#start + byteLength);
+    if (byteLength > maxLoopBytes) route.#bytes.copy(target, at, route.#start, route.#start + byteLength);
+    else {
+      const source = route.#bytes;
+      const start = route.#start;
+      for (let i = 0; i < byteLength; i += 1) target[at + i] = source[start + i]!;
+    }
     return at + byteLength;
   }
 

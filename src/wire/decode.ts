@@ -7,7 +7,7 @@ import { maxTraceBytes } from "./limits.js";
 
 /**
  * The message in one frame's CBOR, which lies at `start` to `end` of `bytes`: `[onward, return, payload, trace?]`, as
- * ockam-facts.md 3.3 says, with its leniencies. Nothing is copied: the message refers to `bytes`. Throws `malformed`.
+ * PROTOCOL.md says, with its leniencies. Nothing is copied: the message refers to `bytes`. Throws `malformed`.
  */
 export function decodeMessage(
   bytes: Buffer,
@@ -23,7 +23,7 @@ export function decodeMessage(
       const back = Route.view(bytes, scanned.start, scanned.end, scanned.count);
       if (scanBytes(bytes, scanned.end, end)) {
         const payload = bytes.subarray(scanned.start, scanned.end);
-        const trace = count === 3 ? undefined : readTrace(new CborReader(bytes, scanned.end, end), count - 3);
+        const trace = scanTrace(bytes, scanned.end, end, count - 3);
         return new Message({ onward, return: back, payload, trace, backing, entrance });
       }
     }
@@ -76,6 +76,17 @@ function scanBytes(bytes: Buffer, at: number, end: number): boolean {
   scanned.start = start;
   scanned.end = start + length;
   return true;
+}
+
+/** `{}`: what a node writes that traces nothing, in every frame. */
+const emptyTrace = Buffer.from("{}");
+
+/** The trace of a message of which `left` elements lie at `at`. */
+function scanTrace(bytes: Buffer, at: number, end: number, left: number): Buffer | undefined {
+  if (left === 0) return undefined;
+  if (left === 1 && end - at >= 3 && bytes[at] === 0x62 && bytes[at + 1] === 0x7b && bytes[at + 2] === 0x7d)
+    return emptyTrace;
+  return readTrace(new CborReader(bytes, at, end), left);
 }
 
 function decodeLeniently(reader: CborReader, backing?: Backing, entrance?: Entrance): Message {

@@ -24,10 +24,13 @@ export function tailBytes({ trace }: Message): number {
   return trace === undefined ? 0 : headSize(trace.byteLength) + trace.byteLength;
 }
 
-/** Writes all of the frame that precedes the payload; gives the position behind it. */
-export function writeHead(target: Buffer, at: number, message: Message): number {
+/**
+ * Writes all of the frame that precedes the payload; gives the position behind it. `bytes` are the frame's, for a
+ * caller who has them already.
+ */
+export function writeHead(target: Buffer, at: number, message: Message, bytes = frameBytes(message)): number {
   const { onward, return: back, payload, trace } = message;
-  at = target.writeUInt32BE(frameBytes(message) - lengthBytes, at);
+  at = target.writeUInt32BE(bytes - lengthBytes, at);
   target[at] = trace === undefined ? 0x83 : 0x84;
   at = onward.writeTo(target, writeSize(target, at + 1, 0x80, onward.length));
   at = back.writeTo(target, writeSize(target, at, 0x80, back.length));
