@@ -13,7 +13,7 @@ import type { DropReason } from "../routing/worker.js";
 import { Outbox } from "./outbox.js";
 import { RelayEnd } from "./relay-end.js";
 import { dropError, noConfirmation, probeLost, refusalError } from "./relay-failures.js";
-import { anyName, relayNameProblem, staticRelayService } from "./relay-name.js";
+import { anyName, relayAddress, relayNameProblem, staticRelayService } from "./relay-name.js";
 import { RelayProbe } from "./relay-probe.js";
 import { firstRelayState, type RelayEvent, type RelayState, retriesSlowly, step } from "./relay-state.js";
 import { encodeText, releaseText } from "./relay-text.js";
@@ -145,7 +145,7 @@ class Client implements RelayClient {
     if (at === "stopped") return;
     this.#enter(step(this.#state, { is: "stop" }));
     this.#watch[Symbol.dispose]();
-    if (at === "probing" || at === "idle") this.#release();
+    if (at !== "down") this.#release();
     this.#outbox[Symbol.dispose]();
     this.#probe[Symbol.dispose]();
     this.#end[Symbol.dispose]();
@@ -319,12 +319,15 @@ class Client implements RelayClient {
     this.#probe.send(Route.of(this.#remote).prependRoute(this.#options.link.route));
   }
 
-  /** A host of ours takes the name free at once; to one of Ockam's this is a heartbeat. */
+  /**
+   * A host of ours takes the name free at once, also if its confirmation is still on its way. To one of Ockam's this
+   * is a heartbeat.
+   */
   #release(): void {
-    if (this.#remote === undefined) return;
-    const onward = Route.of(this.#remote).prependRoute(this.#options.link.route);
+    const { router, link, name } = this.#options;
+    const onward = Route.of(this.#remote ?? relayAddress(name)).prependRoute(link.route);
     // No matter what becomes of it: the registration ends with the connection in any case.
-    this.#options.router.send(new Message({ onward, return: Route.empty, payload: encodeText(releaseText) }));
+    router.send(new Message({ onward, return: Route.empty, payload: encodeText(releaseText) }));
   }
 
   #after(delayMs: number, run: () => void): void {

@@ -49,7 +49,7 @@ export function step(state: RelayState, event: RelayEvent): RelayState {
     case "linkUp":
       return at === "down" ? { ...firstRelayState, at: "registering", wasRegistered } : state;
     case "linkDown":
-      return at === "down" ? state : { ...firstRelayState, wasRegistered };
+      return { ...firstRelayState, wasRegistered };
     case "confirmed":
       // Late is better than never.
       if (at !== "registering" && at !== "waiting") return state;

@@ -16,6 +16,8 @@ export interface Arrival extends Entrance {
   readonly joined: Set<Arrival>;
   /** What has come in so far: that it grows shows that the peer lives. Absent where it is not counted. */
   readonly traffic?: { readonly receivedMessages: number };
+  /** It is not read at present, because something behind it takes nothing. */
+  readonly isBlocked?: boolean;
   /** Calls `lost` once, when the established link ends, however it ends. At once if there is none. */
   onLost(lost: () => void): Disposable;
 }

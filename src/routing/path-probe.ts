@@ -2,7 +2,9 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import { Address } from "../model/address.js";
+import type { Entrance } from "../model/message.js";
 import { Route } from "../model/route.js";
+import type { Arrival } from "./arrival.js";
 import { request } from "./request.js";
 import type { Router } from "./router.js";
 
@@ -17,10 +19,15 @@ export interface PathProbeOptions {
   readonly succeeded: (roundTripMs: number) => void;
   /**
    * It did not; the next attempt is at `nextMs` (wall clock). `answered` tells whether it has since the probe was
-   * started: a node need not have an echo that answers us.
+   * started: a node need not have an echo that answers us. `heard` tells whether something else came in meanwhile on
+   * the connection that the question left on: then the neighbour lives.
    */
-  readonly failed: (error: Error, nextMs: number, answered: boolean) => void;
-  /** It did once and then failed several times in a row: nothing comes through any more. */
+  readonly failed: (
+    error: Error,
+    nextMs: number,
+    facts: { readonly answered: boolean; readonly heard: boolean },
+  ) => void;
+  /** It did once and then failed several times in a row, and the neighbour was silent: nothing comes through any more. */
   readonly lost: (error: Error) => void;
 }
 
@@ -76,10 +83,16 @@ export class PathProbe implements Disposable {
     const startMs = clock.monotonicMs();
     this.#usedSince = false;
     let failure: Error | undefined;
+    let arrival: Arrival | undefined;
+    let heardBefore = 0;
+    const left = (entrance: Entrance): void => {
+      arrival = entrance as Arrival;
+      heardBefore = arrival.traffic?.receivedMessages ?? 0;
+    };
     try {
       // As Ockam's sessions do: a random number in CBOR.
       const payload = Buffer.concat([Buffer.of(0x1b), randomBytes(8)]);
-      const answer = await request(router, { onward: this.#onward, payload, timeoutMs, signal });
+      const answer = await request(router, { onward: this.#onward, payload, timeoutMs, signal, left });
       if (!answer.payload.equals(payload))
         failure = new PortwayError("bad_reply", "the echo answered something else");
     } catch (error) {
@@ -94,9 +107,11 @@ export class PathProbe implements Disposable {
       return;
     }
     this.#again(signal, retryMs);
-    if (this.#usedSince) return;
-    this.#failures += 1;
-    failed(failure, clock.wallMs() + retryMs, this.#answered);
+    // While we do not read the connection ourselves, an answer can't come in.
+    if (this.#usedSince || arrival?.isBlocked === true) return;
+    const heard = (arrival?.traffic?.receivedMessages ?? heardBefore) > heardBefore;
+    this.#failures = heard ? 0 : this.#failures + 1;
+    failed(failure, clock.wallMs() + retryMs, { answered: this.#answered, heard });
     if (this.#answered && this.#failures >= failuresBeforeLost) lost(failure);
   }
 

@@ -14,6 +14,8 @@ export interface Request {
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
   readonly clock?: Clock;
+  /** Told on which connection the message left. */
+  readonly left?: (entrance: Entrance) => void;
 }
 
 /** An answer, with bytes of its own. */
@@ -29,7 +31,7 @@ export interface Answer {
  */
 export async function request(
   router: Router,
-  { onward, payload, timeoutMs, signal, clock = systemClock }: Request,
+  { onward, payload, timeoutMs, signal, clock = systemClock, left }: Request,
 ): Promise<Answer> {
   signal?.throwIfAborted();
   const own = Address.random();
@@ -51,6 +53,7 @@ export async function request(
     exit: {
       leftOn(entrance: Entrance) {
         worker.hearsFrom = entrance;
+        left?.(entrance);
       },
     },
   });
