@@ -1,0 +1,185 @@
+import { constants, type ServerHttp2Session } from "node:http2";
+import type { Socket } from "node:net";
+import type { Log } from "../base/log.js";
+import { deferred } from "../base/signals.js";
+import type { Principal } from "./authorizer.js";
+import { type ApiRequest, type ApiResponse, hasArrived, isHttp2, pathOf } from "./http-message.js";
+import type { ApiLimits } from "./limits.js";
+
+/** One open socket of a listener. */
+export interface Connection {
+  readonly socket: Socket;
+  readonly openedMs: number;
+  /** Set once it is known that it speaks HTTP/2. */
+  session: ServerHttp2Session | undefined;
+  /** Of a client certificate or the Unix socket. */
+  principal: Principal | undefined;
+  certificateError: string | undefined;
+  /** One of its calls was let in. */
+  isTrusted: boolean;
+  readonly calls: Set<Call>;
+  idleSinceMs: number;
+}
+
+export interface Call {
+  readonly connection: Connection;
+  readonly request: ApiRequest;
+  readonly response: ApiResponse;
+  readonly startedMs: number;
+  isCut: boolean;
+  /** What waited to be sent at the last look, and since when it has been the same. */
+  waitingBytes: number;
+  waitingSinceMs: number;
+}
+
+const sweepMs = 1000;
+
+/**
+ * The open connections and running calls of a server. Looks at them once a second and ends what a client holds without
+ * using it: a request whose body does not come, a response that is not taken, a connection without calls.
+ * (HTTP/1.1 connections between two requests have Node's own timeouts.)
+ */
+export class Connections implements Disposable {
+  readonly #limits: Required<ApiLimits>;
+  readonly #log: Log;
+  readonly #open = new Map<Socket, Connection>();
+  readonly #calls = new Set<Call>();
+  readonly #timer: NodeJS.Timeout;
+  #isClosing = false;
+  readonly #empty = deferred<void>();
+
+  constructor(limits: Required<ApiLimits>, log: Log) {
+    this.#limits = limits;
+    this.#log = log;
+    this.#timer = setInterval(() => this.#sweep(performance.now()), sweepMs);
+    this.#timer.unref();
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  get calls(): number {
+    return this.#calls.size;
+  }
+
+  add(socket: Socket, principal: Principal | undefined): Connection {
+    const now = performance.now();
+    const connection: Connection = {
+      socket,
+      openedMs: now,
+      session: undefined,
+      principal,
+      certificateError: undefined,
+      isTrusted: principal !== undefined,
+      calls: new Set(),
+      idleSinceMs: now,
+    };
+    this.#open.set(socket, connection);
+    socket.once("close", () => {
+      this.#open.delete(socket);
+      for (const { response } of connection.calls) {
+        // Node tells it to the one response that is being sent, not to those of pipelined requests behind it.
+        if (!isHttp2(response) && response.socket === null) response.emit("close");
+      }
+      this.#settle();
+    });
+    return connection;
+  }
+
+  /** The call is running until its response is closed. */
+  begin(connection: Connection, request: ApiRequest, response: ApiResponse): void {
+    const call: Call = {
+      connection,
+      request,
+      response,
+      startedMs: performance.now(),
+      isCut: false,
+      waitingBytes: 0,
+      waitingSinceMs: 0,
+    };
+    this.#calls.add(call);
+    connection.calls.add(call);
+    response.once("close", () => {
+      this.#calls.delete(call);
+      this.#settle();
+      connection.calls.delete(call);
+      if (connection.calls.size > 0) return;
+      connection.idleSinceMs = performance.now();
+      if (this.#isClosing && connection.session === undefined) connection.socket.destroySoon();
+    });
+  }
+
+  /** Lets running calls finish for up to `graceMs`, then ends every connection. Afterwards nothing is open or running. */
+  async close(graceMs: number): Promise<void> {
+    this.#isClosing = true;
+    for (const { session, socket, calls } of this.#open.values()) {
+      // A session that is asked to close says so to its client and ends with its last stream.
+      if (session !== undefined) session.close();
+      else if (calls.size === 0) socket.destroy();
+    }
+    this.#settle();
+    const grace = setTimeout(() => {
+      for (const connection of this.#open.values()) end(connection);
+    }, graceMs);
+    await this.#empty.promise;
+    clearTimeout(grace);
+  }
+
+  #settle(): void {
+    if (this.#isClosing && this.#open.size === 0 && this.#calls.size === 0) this.#empty.resolve();
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #sweep(now: number): void {
+    for (const call of this.#calls) {
+      const why = this.#whyEnd(call, now);
+      if (why === undefined) continue;
+      this.#log.info("call.cut", { why, path: pathOf(call.request) });
+      if (isHttp2(call.response) && !call.isCut) {
+        call.isCut = true;
+        call.response.stream?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+      } else {
+        // Over HTTP/2, a stream that is still there a moment later never ends by itself.
+        end(call.connection);
+      }
+    }
+    for (const connection of this.#open.values()) {
+      const { session, calls, isTrusted, openedMs, idleSinceMs } = connection;
+      if (session === undefined || calls.size > 0) continue;
+      const isStranger = !isTrusted && now - openedMs > this.#limits.unauthenticatedTimeoutMs;
+      if (isStranger || session.closed) {
+        // What was said to be closed and has no call is closed by now, unless Node no longer reads from it: after a
+        // breach of the protocol and some kinds of good-bye it misses that the client has gone.
+        this.#log.debug("connection.ended", { why: isStranger ? "unauthenticated" : "closed" });
+        end(connection);
+      } else if (now - idleSinceMs > this.#limits.idleTimeoutMs) {
+        this.#log.debug("connection.ended", { why: "idle" });
+        session.close();
+      }
+    }
+  }
+
+  #whyEnd(call: Call, now: number): string | undefined {
+    const { request, response } = call;
+    if (!hasArrived(request) && now - call.startedMs > this.#limits.requestTimeoutMs)
+      return "the request does not end";
+    const waitingBytes = isHttp2(response)
+      ? (response.stream?.writableLength ?? 0)
+      : (response.socket?.writableLength ?? 0);
+    if (waitingBytes === 0 || waitingBytes !== call.waitingBytes) {
+      call.waitingBytes = waitingBytes;
+      call.waitingSinceMs = now;
+      return undefined;
+    }
+    return now - call.waitingSinceMs > this.#limits.stallTimeoutMs ? "the response is not taken" : undefined;
+  }
+}
+
+function end({ session, socket }: Connection): void {
+  session?.destroy();
+  socket.destroy();
+}

@@ -1,0 +1,193 @@
+import { create } from "@bufbuild/protobuf";
+import { Code, ConnectError } from "@connectrpc/connect";
+import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { type ErrorCode, type Facts, PortwayError } from "../base/errors.js";
+import { fieldOf } from "./fields.js";
+
+/** The domain of every ErrorInfo. */
+export const errorDomain = "portway";
+
+const rpcCode: Readonly<Record<ErrorCode, Code>> = {
+  bad_address: Code.InvalidArgument,
+  bad_route: Code.InvalidArgument,
+  bad_socket_address: Code.InvalidArgument,
+  bad_name: Code.InvalidArgument,
+  bad_argument: Code.InvalidArgument,
+  bad_page_token: Code.InvalidArgument,
+  bad_reply: Code.FailedPrecondition,
+  unsupported: Code.Unimplemented,
+  node_not_found: Code.NotFound,
+  tcp_listener_not_found: Code.NotFound,
+  tcp_connection_not_found: Code.NotFound,
+  service_not_found: Code.NotFound,
+  worker_not_found: Code.NotFound,
+  relay_not_found: Code.NotFound,
+  relay_registration_not_found: Code.NotFound,
+  inlet_not_found: Code.NotFound,
+  outlet_not_found: Code.NotFound,
+  node_exists: Code.AlreadyExists,
+  already_exists: Code.AlreadyExists,
+  address_taken: Code.AlreadyExists,
+  node_running: Code.FailedPrecondition,
+  node_stopped: Code.FailedPrecondition,
+  service_built_in: Code.FailedPrecondition,
+  owned_by_relay: Code.FailedPrecondition,
+  owned_by_inlet: Code.FailedPrecondition,
+  address_in_use: Code.FailedPrecondition,
+  address_not_available: Code.FailedPrecondition,
+  port_privileged: Code.FailedPrecondition,
+  too_many: Code.ResourceExhausted,
+  queue_full: Code.ResourceExhausted,
+  malformed: Code.InvalidArgument,
+  frame_too_large: Code.InvalidArgument,
+  connect_failed: Code.Unavailable,
+  not_connected: Code.Unavailable,
+  handshake_timeout: Code.Unavailable,
+  no_reply: Code.DeadlineExceeded,
+  timed_out: Code.DeadlineExceeded,
+  canceled: Code.Canceled,
+  draining: Code.Unavailable,
+  stopped: Code.Unavailable,
+  daemon_unreachable: Code.Unavailable,
+  unauthenticated: Code.Unauthenticated,
+  permission_denied: Code.PermissionDenied,
+  insecure: Code.FailedPrecondition,
+  host_not_allowed: Code.PermissionDenied,
+  origin_not_allowed: Code.PermissionDenied,
+  unsupported_media_type: Code.Unimplemented,
+  unknown_method: Code.Unimplemented,
+  message_too_large: Code.ResourceExhausted,
+  internal: Code.Internal,
+};
+
+/** One field of a request and what is wrong with it. */
+export interface FieldViolation {
+  /** As in the proto: `inlet.bind_address`. */
+  readonly field: string;
+  readonly description: string;
+  /** The rule that it breaks, in UPPER_SNAKE_CASE. */
+  readonly reason?: string;
+}
+
+/** An error of ours as it leaves the API: one ErrorInfo, and a BadRequest if fields of the request are to blame. */
+export function toConnectError(
+  error: PortwayError,
+  violations: readonly FieldViolation[] = [],
+): ConnectError {
+  return rpcError(error.message, rpcCode[error.code], error.code, error.facts, violations, error.cause);
+}
+
+export interface FailedCall {
+  /** `portway.v1.NodeService/CreateNode`. */
+  readonly method: string;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Whatever a call threw, as it leaves the API. What is neither an error of ours nor of Connect's is a fault: the caller
+ * learns nothing of it but that, and `cause` holds it for the log.
+ */
+export function callError(thrown: unknown, { method, signal }: FailedCall): ConnectError {
+  // Whoever waited for a signal says so with its reason, with an AbortError, or in words of ours: all mean this end.
+  const cause = signal.aborted && isEndOfWait(thrown, signal) ? signal.reason : thrown;
+  if (cause instanceof ConnectError) return completeError(cause);
+  if (signal.aborted && cause === signal.reason) {
+    return toConnectError(new PortwayError("canceled", "the call was canceled by its caller"));
+  }
+  if (cause instanceof PortwayError) {
+    const error = toConnectError(cause);
+    const blamesRequest = error.code === Code.InvalidArgument || cause.code === "unsupported";
+    const field = blamesRequest ? fieldOf(method, cause) : undefined;
+    if (field === undefined) return error;
+    const reason = reasonOf(cause.code);
+    return toConnectError(cause, [{ field, description: cause.message, reason }]);
+  }
+  return toConnectError(
+    new PortwayError("internal", "a fault inside the daemon; its log tells more", {}, { cause: thrown }),
+  );
+}
+
+function isEndOfWait(thrown: unknown, signal: AbortSignal): boolean {
+  if (thrown === signal.reason) return true;
+  if (thrown instanceof PortwayError) return thrown.code === "canceled";
+  return thrown instanceof Error && thrown.name === "AbortError";
+}
+
+/**
+ * The same error with exactly one ErrorInfo: what Connect itself refuses (a body that can't be read, a message that is
+ * too large, a deadline that passed) has none, and blames the server for bytes that the client got wrong.
+ */
+export function completeError(error: ConnectError): ConnectError {
+  if (error.findDetails(ErrorInfoSchema).length > 0) return error;
+  const message = error.rawMessage;
+  switch (error.code) {
+    case Code.Canceled:
+      return rpcError(message, error.code, "canceled");
+    case Code.DeadlineExceeded:
+      return rpcError(message, error.code, "timed_out");
+    case Code.ResourceExhausted:
+      return rpcError(message, error.code, "message_too_large");
+    case Code.Unimplemented:
+      return rpcError(message, error.code, "unsupported");
+    case Code.InvalidArgument:
+      return rpcError(message, error.code, "malformed", {}, fieldsInJsonError(message));
+    default:
+      if (message.startsWith("parse binary: ")) {
+        return rpcError(
+          `the request is not protobuf: ${message.slice(14)}`,
+          Code.InvalidArgument,
+          "malformed",
+        );
+      }
+      if (message.startsWith("received compressed envelope")) {
+        return rpcError("compressed messages are not taken", Code.Unimplemented, "unsupported");
+      }
+      return rpcError(
+        "a fault inside the daemon; its log tells more",
+        Code.Internal,
+        "internal",
+        {},
+        [],
+        error,
+      );
+  }
+}
+
+/** The text of protobuf's JSON reader names the field that it could not read. */
+function fieldsInJsonError(message: string): FieldViolation[] {
+  const match = /decode field [\w.]+\.(\w+) from JSON|key "([^"]*)" is unknown/.exec(message);
+  const field = match?.[1] ?? match?.[2];
+  return field === undefined ? [] : [{ field, description: message, reason: reasonOf("malformed") }];
+}
+
+function rpcError(
+  message: string,
+  code: Code,
+  reason: ErrorCode,
+  facts: Facts = {},
+  violations: readonly FieldViolation[] = [],
+  cause?: unknown,
+): ConnectError {
+  const metadata: Record<string, string> = {};
+  for (const [fact, value] of Object.entries(facts)) metadata[fact] = String(value);
+  const error = new ConnectError(message, code, undefined, undefined, cause);
+  error.details.push({
+    desc: ErrorInfoSchema,
+    value: create(ErrorInfoSchema, { reason: reasonOf(reason), domain: errorDomain, metadata }),
+  });
+  if (violations.length > 0) {
+    const badRequest = create(BadRequestSchema, {
+      fieldViolations: violations.map(({ field, description, reason: rule = "" }) => ({
+        field,
+        description,
+        reason: rule,
+      })),
+    });
+    error.details.push({ desc: BadRequestSchema, value: badRequest });
+  }
+  return error;
+}
+
+function reasonOf(code: ErrorCode): string {
+  return code.toUpperCase();
+}

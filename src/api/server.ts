@@ -1,0 +1,256 @@
+import type { AddressInfo } from "node:net";
+import type { TlsOptions } from "node:tls";
+import type { DescService } from "@bufbuild/protobuf";
+import type { ConnectRouter } from "@connectrpc/connect";
+import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
+import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
+import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
+import { RelayService } from "../../gen/portway/v1/relay_service_pb.js";
+import { SystemService } from "../../gen/portway/v1/system_service_pb.js";
+import { messageOf, PortwayError } from "../base/errors.js";
+import type { Log } from "../base/log.js";
+import { formatSocketAddress, isLoopback } from "../model/socket-address.js";
+import type { Engine } from "../node/engine.js";
+import type { Activity } from "./activity.js";
+import { type AdmissionOptions, admit } from "./admission.js";
+import { type Authorizer, allowAuthenticated, type Principal } from "./authorizer.js";
+import { Connections } from "./connections.js";
+import { hostCheck } from "./host.js";
+import { headerBytes, isHttp2, pathOf } from "./http-message.js";
+import { Answers } from "./idempotency.js";
+import { authorizeCalls, observeCalls, rememberAnswers } from "./interceptors.js";
+import { type ApiLimits, resolveApiLimits } from "./limits.js";
+import { createListener, type Listener, type RequestHandler, trust } from "./listener.js";
+import { createPager } from "./paging.js";
+import { refuse } from "./refusal.js";
+import { createRpcHandler } from "./rpc-handler.js";
+import { messageService } from "./services/message-service.js";
+import { nodeService } from "./services/node-service.js";
+import { portalService } from "./services/portal-service.js";
+import { relayService } from "./services/relay-service.js";
+import { systemService } from "./services/system-service.js";
+import type { System } from "./system.js";
+import { readTls, type TlsFiles } from "./tls-files.js";
+import type { Tokens } from "./token.js";
+import { listenUnix } from "./unix-socket.js";
+import { createValidation, validateRequests } from "./validation.js";
+
+export interface ApiServerOptions {
+  readonly engine: Engine;
+  readonly log: Log;
+  readonly system: System;
+  readonly tokens: Tokens;
+  /** Asked once for each call; by default whoever was authenticated may do everything. */
+  readonly authorizer?: Authorizer;
+  readonly limits?: ApiLimits;
+  /** Names of this machine that a request may give as its host, besides those that follow from the listener. */
+  readonly allowedHosts?: readonly string[];
+  /** Origins of pages that may use the API, `https://example.com`; by default none. */
+  readonly allowedOrigins?: readonly string[];
+  /** Who wants to know whether the API is in use. */
+  readonly activity?: Activity;
+}
+
+export interface TcpListenOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly tls?: TlsFiles;
+}
+
+/** The control API of a daemon, on any number of addresses. */
+export interface ApiServer extends AsyncDisposable {
+  /** See `listenUnix` in unix-socket.ts for what it insists on. */
+  listenUnix(path: string): Promise<void>;
+  /**
+   * Gives the address as bound, `ip:port`. Throws `insecure` for a host that is not loopback without TLS, and
+   * `address_in_use`, `address_not_available`, `port_privileged`, `bad_argument` (files that are no key or certificate).
+   */
+  listenTcp(options: TcpListenOptions): Promise<string>;
+  /** Accepts nothing new, lets running calls finish for up to `graceMs`, ends the rest. Calling it again waits too. */
+  close(options?: { readonly graceMs?: number }): Promise<void>;
+}
+
+const defaultGraceMs = 2000;
+
+export function createApiServer(options: ApiServerOptions): ApiServer {
+  const { engine, log, system, tokens, authorizer = allowAuthenticated } = options;
+  const limits = resolveApiLimits(options.limits);
+  const answers = new Answers({ capacity: limits.maxRememberedAnswers });
+  const context = { engine, pager: createPager() };
+  const services: readonly DescService[] = [
+    NodeService,
+    RelayService,
+    PortalService,
+    MessageService,
+    SystemService,
+  ];
+  const requests = services.flatMap(({ methods }) => methods.map(({ input }) => input));
+
+  const rpc = createRpcHandler({
+    limits,
+    log,
+    interceptors: [
+      observeCalls(log),
+      authorizeCalls(authorizer),
+      validateRequests(createValidation(requests)),
+    ],
+    routes(router: ConnectRouter) {
+      router.service(NodeService, rememberAnswers(NodeService, nodeService(context), answers));
+      router.service(RelayService, rememberAnswers(RelayService, relayService(context), answers));
+      router.service(PortalService, rememberAnswers(PortalService, portalService(context), answers));
+      router.service(MessageService, messageService(context));
+      router.service(
+        SystemService,
+        rememberAnswers(SystemService, systemService(context, system, tokens), answers),
+      );
+    },
+  });
+
+  const connections = new Connections(limits, log);
+  const listeners = new Set<Listener>();
+  let closing: Promise<void> | undefined;
+
+  /** Every request of every listener passes here first. */
+  const letIn = (admission: AdmissionOptions): RequestHandler => {
+    return (request, response, connection) => {
+      connections.begin(connection, request, response);
+      options.activity?.callBegan();
+      response.once("close", () => options.activity?.callEnded());
+      request.on("error", ignore);
+      response.on("error", ignore);
+      // Node takes up to 64 KiB of headers from an HTTP/2 client, whatever it announces, and looks itself over HTTP/1.1.
+      if (isHttp2(response) && headerBytes(request) > limits.maxHeaderBytes) {
+        response.statusCode = 431;
+        response.end();
+        return;
+      }
+      let principal: Principal;
+      try {
+        const { certificateError, socket } = connection;
+        principal = admit(
+          {
+            headers: request.headers,
+            principal: connection.principal,
+            certificateError,
+            localAddress: socket.localAddress,
+          },
+          admission,
+        );
+      } catch (error) {
+        const refused = error instanceof PortwayError ? error : internal(error);
+        log.info("request.refused", {
+          code: refused.code,
+          path: pathOf(request),
+          remote: connection.socket.remoteAddress,
+        });
+        refuse(request, response, refused);
+        return;
+      }
+      trust(connection);
+      try {
+        rpc(request, response, principal);
+      } catch (error) {
+        log.error("request.failed", { path: pathOf(request), error });
+        refuse(request, response, internal(error));
+      }
+    };
+  };
+
+  const open = async (
+    admission: Omit<AdmissionOptions, "tokens" | "allowedOrigins">,
+    transport: { readonly principal?: Principal; readonly tls?: TlsOptions },
+    bind: (listener: Listener) => Promise<void>,
+  ): Promise<Listener> => {
+    if (closing !== undefined) throw new PortwayError("stopped", "the API server is closed");
+    const handle = letIn({ ...admission, tokens, allowedOrigins: new Set(options.allowedOrigins) });
+    const listener = createListener({ limits, connections, handle, log, ...transport });
+    listeners.add(listener);
+    try {
+      await bind(listener);
+    } catch (error) {
+      listeners.delete(listener);
+      await listener.close();
+      throw error;
+    }
+    listener.server.on("error", (error) => log.error("listener.failed", { error }));
+    return listener;
+  };
+
+  const names = options.allowedHosts ?? [];
+  return {
+    async listenUnix(path) {
+      const principal: Principal = { kind: "unix", name: "local" };
+      await open({ isOurHost: hostCheck({ names }) }, { principal }, ({ server }) =>
+        listenUnix(server, path),
+      );
+      log.info("api.listening", { path });
+    },
+
+    async listenTcp({ host, port, tls: files }) {
+      if (files === undefined && !isLoopback(host)) {
+        throw new PortwayError(
+          "insecure",
+          `the API does not listen on ${formatSocketAddress({ host, port })} without TLS: its token would cross the ` +
+            "network in the clear; expected a loopback address, or a key and a certificate",
+          { host, port },
+        );
+      }
+      const tls = files === undefined ? undefined : await readTls(files);
+      const { server } = await open(
+        {
+          isOurHost: hostCheck({
+            names,
+            boundHost: host,
+            ...(tls !== undefined && { certificate: tls.certificate }),
+          }),
+        },
+        tls === undefined ? {} : { tls: tls.options },
+        (listener) => listenTcp(listener, host, port),
+      );
+      const bound = server.address() as AddressInfo;
+      const address = formatSocketAddress({ host: bound.address, port: bound.port });
+      log.info("api.listening", { address, tls: tls !== undefined });
+      return address;
+    },
+
+    close({ graceMs = defaultGraceMs } = {}) {
+      closing ??= (async () => {
+        const unbound = [...listeners].map((listener) => listener.close());
+        await connections.close(graceMs);
+        await Promise.all(unbound);
+        connections[Symbol.dispose]();
+      })();
+      return closing;
+    },
+
+    [Symbol.asyncDispose]() {
+      return this.close();
+    },
+  };
+}
+
+function listenTcp({ server }: Listener, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onError = (error: NodeJS.ErrnoException): void => {
+      const at = formatSocketAddress({ host, port });
+      const facts = { host, port };
+      const refused = (code: "address_in_use" | "port_privileged" | "address_not_available", why: string) =>
+        reject(new PortwayError(code, `the API can't listen on ${at}: ${why}`, facts, { cause: error }));
+      if (error.code === "EADDRINUSE") refused("address_in_use", "another program does");
+      else if (error.code === "EACCES") refused("port_privileged", "ports below 1024 need privileges");
+      else refused("address_not_available", messageOf(error));
+    };
+    server.once("error", onError);
+    server.listen({ host, port, backlog: 1024 }, () => {
+      server.off("error", onError);
+      resolve();
+    });
+  });
+}
+
+function internal(error: unknown): PortwayError {
+  return new PortwayError("internal", "a fault inside the daemon; its log tells more", {}, { cause: error });
+}
+
+function ignore(): void {}

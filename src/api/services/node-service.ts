@@ -1,0 +1,152 @@
+import { create } from "@bufbuild/protobuf";
+import type { ServiceImpl } from "@connectrpc/connect";
+import * as pb from "../../../gen/portway/v1/node_service_pb.js";
+import { toNodeSpec, toServiceSpec, toTcpConnectionSpec, toTcpListenerSpec } from "../from-proto.js";
+import { parseName, parseNodeName } from "../names.js";
+import { toNode, toService, toTcpConnection, toTcpListener, toWorker } from "../to-proto.js";
+import { byCreation, byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+
+/** Each method is convert, call, convert. */
+export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.NodeService> {
+  const { engine } = context;
+  return {
+    async createNode({ nodeId, node }) {
+      const { resource, existed } = await engine.nodes.create(nodeId, toNodeSpec(node));
+      return create(pb.CreateNodeResponseSchema, { node: toNode(resource), alreadyExisted: existed });
+    },
+    async getNode({ name }) {
+      return create(pb.GetNodeResponseSchema, { node: toNode(await engine.nodes.get(parseNodeName(name))) });
+    },
+    async listNodes(request) {
+      const { items, ...page } = await listPage(
+        context,
+        request,
+        () => engine.nodes.list(),
+        byCreation,
+        toNode,
+      );
+      return create(pb.ListNodesResponseSchema, { nodes: items, ...page });
+    },
+    async deleteNode({ name }) {
+      await engine.nodes.delete(parseNodeName(name));
+      return create(pb.DeleteNodeResponseSchema);
+    },
+    async startNode({ name }) {
+      return create(pb.StartNodeResponseSchema, {
+        node: toNode(await engine.nodes.start(parseNodeName(name))),
+      });
+    },
+    async stopNode({ name }) {
+      return create(pb.StopNodeResponseSchema, {
+        node: toNode(await engine.nodes.stop(parseNodeName(name))),
+      });
+    },
+    async setDefaultNode({ name }) {
+      const node = toNode(await engine.nodes.setDefault(parseNodeName(name)));
+      return create(pb.SetDefaultNodeResponseSchema, { node });
+    },
+
+    async createTcpListener({ parent, tcpListenerId, tcpListener }, { signal }) {
+      const spec = toTcpListenerSpec(tcpListener!);
+      const { resource, existed } = await engine.tcpListeners.create(
+        parseNodeName(parent),
+        tcpListenerId,
+        spec,
+        {
+          signal,
+        },
+      );
+      return create(pb.CreateTcpListenerResponseSchema, {
+        tcpListener: toTcpListener(resource),
+        alreadyExisted: existed,
+      });
+    },
+    async getTcpListener({ name }) {
+      const { node, id } = parseName("tcpListeners", name);
+      const tcpListener = toTcpListener(await engine.tcpListeners.get(node, id));
+      return create(pb.GetTcpListenerResponseSchema, { tcpListener });
+    },
+    async listTcpListeners(request) {
+      const node = parseNodeName(request.parent);
+      const { items, ...page } = await listPage(
+        context,
+        request,
+        () => engine.tcpListeners.list(node),
+        ({ id, status }) => (status.isNodeListener ? `0 ${id}` : `1 ${id}`),
+        toTcpListener,
+      );
+      return create(pb.ListTcpListenersResponseSchema, { tcpListeners: items, ...page });
+    },
+    async deleteTcpListener({ name }) {
+      const { node, id } = parseName("tcpListeners", name);
+      await engine.tcpListeners.delete(node, id);
+      return create(pb.DeleteTcpListenerResponseSchema);
+    },
+
+    async createTcpConnection({ parent, tcpConnectionId, tcpConnection, wait }, call) {
+      const { resource, existed } = await engine.tcpConnections.create(
+        parseNodeName(parent),
+        tcpConnectionId,
+        toTcpConnectionSpec(tcpConnection!),
+        waitOptions(wait, call),
+      );
+      return create(pb.CreateTcpConnectionResponseSchema, {
+        tcpConnection: toTcpConnection(resource),
+        alreadyExisted: existed,
+      });
+    },
+    async getTcpConnection({ name }) {
+      const { node, id } = parseName("tcpConnections", name);
+      const tcpConnection = toTcpConnection(await engine.tcpConnections.get(node, id));
+      return create(pb.GetTcpConnectionResponseSchema, { tcpConnection });
+    },
+    async listTcpConnections(request) {
+      const node = parseNodeName(request.parent);
+      const list = () => engine.tcpConnections.list(node);
+      const { items, ...page } = await listPage(context, request, list, byCreation, toTcpConnection);
+      return create(pb.ListTcpConnectionsResponseSchema, { tcpConnections: items, ...page });
+    },
+    async deleteTcpConnection({ name }) {
+      const { node, id } = parseName("tcpConnections", name);
+      await engine.tcpConnections.delete(node, id);
+      return create(pb.DeleteTcpConnectionResponseSchema);
+    },
+
+    async createService({ parent, serviceId, service }, { signal }) {
+      const spec = toServiceSpec(service!);
+      const { resource, existed } = await engine.services.create(parseNodeName(parent), serviceId, spec, {
+        signal,
+      });
+      return create(pb.CreateServiceResponseSchema, {
+        service: toService(resource),
+        alreadyExisted: existed,
+      });
+    },
+    async getService({ name }) {
+      const { node, id } = parseName("services", name);
+      return create(pb.GetServiceResponseSchema, { service: toService(await engine.services.get(node, id)) });
+    },
+    async listServices(request) {
+      const node = parseNodeName(request.parent);
+      const list = () => engine.services.list(node);
+      const { items, ...page } = await listPage(context, request, list, byId, toService);
+      return create(pb.ListServicesResponseSchema, { services: items, ...page });
+    },
+    async deleteService({ name }) {
+      const { node, id } = parseName("services", name);
+      await engine.services.delete(node, id);
+      return create(pb.DeleteServiceResponseSchema);
+    },
+
+    async getWorker({ name }) {
+      const { node, id } = parseName("workers", name);
+      return create(pb.GetWorkerResponseSchema, { worker: toWorker(await engine.workers.get(node, id)) });
+    },
+    async listWorkers(request) {
+      const node = parseNodeName(request.parent);
+      const list = () => engine.workers.list(node);
+      const { items, ...page } = await listPage(context, request, list, byId, toWorker);
+      return create(pb.ListWorkersResponseSchema, { workers: items, ...page });
+    },
+  };
+}

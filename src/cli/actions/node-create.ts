@@ -1,0 +1,169 @@
+import type { Node } from "../../../gen/portway/v1/node_service_pb.js";
+import { PortwayError } from "../../base/errors.js";
+import { integerArgument, socketAddressArgument } from "../argument.js";
+import type { Cli } from "../cli.js";
+import type { NodeConfig } from "../config/node-config.js";
+import { readConfiguration, sourceOf } from "../config-source.js";
+import { createConfigured } from "../configured-resources.js";
+import { reasonOf } from "../failure.js";
+import { stayInForeground } from "../foreground.js";
+import { isRunning, nodeJson } from "../forms/node.js";
+import { idOf, parseName } from "../names.js";
+import { createUnnamedNode } from "../target-node.js";
+import { nodeDetails, warnOf } from "./node.js";
+
+interface CreateOptions {
+  readonly tcpListenerAddress?: string;
+  readonly httpServer?: boolean;
+  readonly enableHttpServer?: boolean;
+  readonly httpServerPort?: string;
+  readonly foreground?: boolean;
+  readonly exitOnEof?: boolean;
+  readonly skipIsRunningCheck?: boolean;
+  readonly configuration?: string;
+  readonly nodeConfig?: string;
+  readonly variable?: readonly string[];
+}
+
+interface NewNode {
+  /** Empty takes a random name. */
+  readonly id: string;
+  readonly spec: { readonly tcpListenerAddress: string; readonly httpServerPort?: number };
+  /** A node that runs already with the same settings is as good. */
+  readonly tolerant: boolean;
+}
+
+export async function create(
+  cli: Cli,
+  options: CreateOptions,
+  argument: string | undefined,
+): Promise<number> {
+  const { config, name } = await configurationOf(cli, options, argument);
+  const isForeground = options.foreground ?? config?.foreground ?? false;
+  const exitOnEof = options.exitOnEof ?? config?.exitOnEof ?? false;
+  if (exitOnEof && !isForeground) throw new PortwayError("bad_argument", "--exit-on-eof needs --foreground");
+  // Heard from now on, so that Ctrl-C while the node is being made takes it away as well.
+  const interruption = isForeground ? cli.io.interruption() : undefined;
+  const { node, isNew } = await createNode(cli, newNode(options, config, name));
+  const id = idOf(node.name);
+  try {
+    warnOf(cli, node);
+    if (config !== undefined) await createConfigured(cli, id, config);
+    await cli.output.print({
+      plain: (style) => `${style.green("✔")} Created the node ${style.bold(id)}`,
+      machine: id,
+      json: async () => nodeJson(await nodeDetails(cli, id)),
+    });
+  } catch (error) {
+    if (isNew) await deleteNode(cli, id);
+    throw error;
+  }
+  if (interruption === undefined) return 0;
+  return await stayInForeground(cli, { node, interruption, exitOnEof, remove: () => deleteNode(cli, id) });
+}
+
+/** The flags win over the configuration. */
+function newNode(options: CreateOptions, config: NodeConfig | undefined, name: string | undefined): NewNode {
+  const address = options.tcpListenerAddress ?? config?.tcpListenerAddress ?? "";
+  const port =
+    options.httpServerPort === undefined
+      ? config?.httpServerPort
+      : integerArgument("--http-server-port", options.httpServerPort, 0, 65_535);
+  const wantsHttp = options.httpServer ?? options.enableHttpServer ?? config?.httpServer ?? false;
+  const httpServerPort = port ?? (wantsHttp ? 0 : undefined);
+  return {
+    id: name ?? config?.name ?? "",
+    spec: {
+      tcpListenerAddress: address === "" ? "" : socketAddressArgument("--tcp-listener-address", address),
+      ...(httpServerPort === undefined ? {} : { httpServerPort }),
+    },
+    tolerant: options.skipIsRunningCheck ?? config?.skipIsRunningCheck ?? false,
+  };
+}
+
+async function createNode(
+  cli: Cli,
+  { id, spec, tolerant }: NewNode,
+): Promise<{ node: Node; isNew: boolean }> {
+  if (id === "") return { node: await createUnnamedNode(cli, spec), isNew: true };
+  const { nodes } = await cli.client();
+  const request = { nodeId: id, node: spec };
+  const created = await cli.notices.during(
+    `Creating the node ${id}`,
+    nodes.createNode({ ...request, requestId: cli.requestId() }, cli.call()).catch(async (error: unknown) => {
+      // A stopped node of that name gives way to the new one.
+      if ((await reasonOf(error)) !== "NODE_EXISTS" || !(await isStopped(cli, id))) throw error;
+      await deleteNode(cli, id);
+      return await nodes.createNode({ ...request, requestId: cli.requestId() }, cli.call());
+    }),
+  );
+  const { node, alreadyExisted } = created;
+  if (node === undefined) throw new PortwayError("internal", "the daemon sent no node");
+  if (!alreadyExisted) return { node, isNew: true };
+  if (!isRunning(node)) {
+    const started = await nodes.startNode({ name: node.name, requestId: cli.requestId() }, cli.call());
+    return { node: started.node ?? node, isNew: true };
+  }
+  if (tolerant) return { node, isNew: false };
+  throw new PortwayError("node_exists", `the node ${id} runs already`, { node: id });
+}
+
+async function isStopped(cli: Cli, id: string): Promise<boolean> {
+  const { nodes } = await cli.client();
+  const { node } = await nodes.getNode({ name: `nodes/${id}` }, cli.call());
+  return node !== undefined && !isRunning(node);
+}
+
+/** A node that is gone by now counts as deleted. */
+async function deleteNode(cli: Cli, id: string): Promise<void> {
+  const { nodes } = await cli.client();
+  try {
+    await nodes.deleteNode({ name: `nodes/${id}`, requestId: cli.requestId() }, cli.call());
+  } catch (error) {
+    if ((await reasonOf(error)) !== "NODE_NOT_FOUND") throw error;
+  }
+}
+
+/** What the argument and the flags give: a configuration, a name, both or none. */
+async function configurationOf(
+  cli: Cli,
+  options: CreateOptions,
+  argument: string | undefined,
+): Promise<{ readonly config: NodeConfig | undefined; readonly name: string | undefined }> {
+  const inline = options.configuration ?? options.nodeConfig;
+  const source = argument === undefined ? undefined : sourceOf(argument);
+  if (inline !== undefined && source !== undefined) {
+    throw new PortwayError(
+      "bad_argument",
+      "the configuration is given twice: as the argument and as --configuration",
+    );
+  }
+  const variables = variablesOf(options.variable ?? []);
+  if (inline === undefined && source === undefined) {
+    if (options.variable !== undefined) {
+      throw new PortwayError("bad_argument", "--variable needs a configuration to put it into");
+    }
+    return { config: undefined, name: argument === undefined ? undefined : parseName(argument, "a node") };
+  }
+  const { parseNodeConfig } = await import("../config/node-config.js");
+  const read =
+    inline === undefined ? readConfiguration(source!) : { text: inline, source: "--configuration" };
+  const { text, source: shown } = await cli.notices.during(
+    "Reading the configuration",
+    Promise.resolve(read),
+  );
+  const config = parseNodeConfig(text, { source: shown, variables, environment: cli.io.env });
+  const name = inline !== undefined && argument !== undefined ? parseName(argument, "a node") : undefined;
+  return { config, name };
+}
+
+function variablesOf(given: readonly string[]): Record<string, string> {
+  const variables: Record<string, string> = {};
+  for (const text of given) {
+    const at = text.indexOf("=");
+    if (at <= 0)
+      throw new PortwayError("bad_argument", `--variable: "${text}" is not of the form NAME=VALUE`);
+    variables[text.slice(0, at)] = text.slice(at + 1);
+  }
+  return variables;
+}

@@ -1,0 +1,60 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Node } from "../../gen/portway/v1/node_service_pb.js";
+import { PortwayError } from "../base/errors.js";
+import type { Cli } from "./cli.js";
+import { reasonOf } from "./failure.js";
+import { isRunning } from "./forms/node.js";
+import { idOf } from "./names.js";
+
+const lookMs = 2_000;
+
+interface Foreground {
+  readonly node: Node;
+  readonly interruption: AbortSignal;
+  /** End at the end of standard input too. */
+  readonly exitOnEof: boolean;
+  readonly remove: () => Promise<void>;
+}
+
+/**
+ * Stays until it is interrupted or, if that is asked for, until standard input ends; then deletes the node. Throws if
+ * the node goes away before: someone deleted or stopped it, or its daemon is gone.
+ */
+export async function stayInForeground(cli: Cli, foreground: Foreground): Promise<number> {
+  const { node, interruption, exitOnEof, remove } = foreground;
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  interruption.addEventListener("abort", end, { once: true });
+  if (interruption.aborted) end();
+  if (exitOnEof) void cli.io.stdin.end().then(end, end);
+  if (cli.output.isForPeople) cli.notices.info(`The node ${idOf(node.name)} is deleted at Ctrl-C.`);
+  try {
+    await watch(cli, node, over.signal);
+  } finally {
+    interruption.removeEventListener("abort", end);
+  }
+  await cli.notices.during(`Deleting the node ${idOf(node.name)}`, remove());
+  return 0;
+}
+
+/** Looks at the node every two seconds until `signal` ends. */
+async function watch(cli: Cli, node: Node, signal: AbortSignal): Promise<void> {
+  const { nodes } = await cli.client();
+  while (!signal.aborted) {
+    try {
+      await sleep(lookMs, undefined, { signal });
+      const { node: now } = await nodes.getNode({ name: node.name }, { ...cli.call(), signal });
+      if (now === undefined || now.uid !== node.uid || !isRunning(now)) throw gone(node, "was stopped");
+    } catch (error) {
+      if (signal.aborted) return;
+      const reason = await reasonOf(error);
+      if (reason === "NODE_NOT_FOUND") throw gone(node, "was deleted");
+      if (reason === "DAEMON_UNREACHABLE" || reason === "DRAINING") throw gone(node, "ended with its daemon");
+      throw error;
+    }
+  }
+}
+
+function gone(node: Node, how: string): PortwayError {
+  return new PortwayError("node_stopped", `the node ${idOf(node.name)} ${how}`, { node: idOf(node.name) });
+}

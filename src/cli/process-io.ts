@@ -1,0 +1,115 @@
+import { isatty, type ReadStream } from "node:tty";
+import { homeAt } from "../base/home.js";
+import type { Connection, ConnectOptions, Io, ServeCommandOptions, Sink, Source } from "./io.js";
+import { accepts } from "./socket-probe.js";
+
+export interface ProcessIoOptions {
+  readonly serve: (options: ServeCommandOptions) => Promise<number>;
+}
+
+/** The streams, the environment and the daemon of this process. */
+export function createProcessIo({ serve }: ProcessIoOptions): Io {
+  return {
+    stdout: sink(process.stdout),
+    stderr: sink(process.stderr),
+    stdin: new StandardInput(),
+    env: process.env,
+    connect,
+    serve,
+    interruption,
+  };
+}
+
+/** What starts a daemon is loaded only when none answers. */
+async function connect({ home, mayStart }: ConnectOptions): Promise<Connection> {
+  const [{ createPortwayClient }, isRunning] = await Promise.all([
+    import("../client/portway-client.js"),
+    accepts(homeAt(home).socketPath),
+  ]);
+  const startedPid = isRunning ? undefined : await start({ home, mayStart });
+  const client = createPortwayClient({ socketPath: homeAt(home).socketPath });
+  return {
+    client,
+    ...(startedPid === undefined ? {} : { startedPid }),
+    [Symbol.dispose]: () => client[Symbol.dispose](),
+  };
+}
+
+async function start({ home, mayStart }: ConnectOptions): Promise<number | undefined> {
+  const { ensureDaemon } = await import("./daemon-start.js");
+  return (await ensureDaemon({ home, mayStart, env: process.env })).startedPid;
+}
+
+/** A reader that has gone (`| head -1`) is no failure of ours. */
+function sink(stream: NodeJS.WriteStream): Sink {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+  });
+  return {
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      // A terminal that does not know its size says 0.
+      return stream.isTTY && stream.columns > 0 ? stream.columns : undefined;
+    },
+    write: (text) => void stream.write(text),
+  };
+}
+
+const maxLineBytes = 64 * 1024;
+
+/** Standard input, which is touched only when something is read from it: then it must not keep the process alive. */
+class StandardInput implements Source {
+  readonly isTerminal = isatty(0);
+  #text = "";
+  #hasEnded = false;
+
+  async readLine(): Promise<string | undefined> {
+    for (;;) {
+      const end = this.#text.indexOf("\n");
+      if (end >= 0 || (this.#hasEnded && this.#text !== "")) {
+        const line = end >= 0 ? this.#text.slice(0, end) : this.#text;
+        this.#text = end >= 0 ? this.#text.slice(end + 1) : "";
+        return line.replace(/\r$/, "");
+      }
+      if (this.#hasEnded) return undefined;
+      if (this.#text.length > maxLineBytes)
+        throw new Error(`a line of standard input has more than ${maxLineBytes} bytes`);
+      const chunk = await this.#read();
+      if (chunk === undefined) this.#hasEnded = true;
+      else this.#text += chunk;
+    }
+  }
+
+  async end(): Promise<void> {
+    while ((await this.#read()) !== undefined);
+  }
+
+  /** The next chunk; undefined at the end. Between reads the stream is paused and does not hold the process. */
+  #read(): Promise<string | undefined> {
+    const { stdin } = process as { stdin: ReadStream };
+    if (stdin.readableEnded || stdin.destroyed) return Promise.resolve(undefined);
+    stdin.setEncoding("utf8");
+    return new Promise((resolve) => {
+      const done = (chunk: string | undefined): void => {
+        stdin.off("data", done).off("end", ended).off("error", ended);
+        stdin.pause();
+        resolve(chunk);
+      };
+      const ended = (): void => done(undefined);
+      stdin.on("data", done).on("end", ended).on("error", ended);
+      stdin.resume();
+    });
+  }
+}
+
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const names = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const listener = (name: NodeJS.Signals): void => {
+    // A second one ends the process in the ordinary way.
+    for (const each of names) process.off(each, listener);
+    controller.abort(name);
+  };
+  for (const each of names) process.on(each, listener);
+  return controller.signal;
+}

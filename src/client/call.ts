@@ -1,0 +1,146 @@
+import type { DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
+import type { CallOptions } from "@connectrpc/connect";
+import { Backoff } from "../base/backoff.js";
+import { PortwayError } from "../base/errors.js";
+import { CallError, connectErrorOf, localFailure } from "./call-error.js";
+import type { Exchange, ExchangeResponse } from "./exchange.js";
+import type { ClientOptions } from "./options.js";
+
+export type UnaryCall = (
+  method: DescMethodUnary,
+  input: MessageInitShape<DescMethodUnary["input"]>,
+  options?: CallOptions,
+) => Promise<Message>;
+
+const firstDelayMs = 50;
+const maxDelayMs = 1_000;
+
+/** MethodOptions.IdempotencyLevel.NO_SIDE_EFFECTS. */
+const noSideEffects = 1;
+
+/**
+ * Makes calls with a deadline. A call is tried again only after UNAVAILABLE, with growing delays, and only where
+ * twice does no harm: if it reads, if it carries a `request_id` (which every mutation that can gets here, so that its
+ * second attempt is answered with the outcome of the first), or if the daemon saw nothing of it.
+ */
+export function createCall(
+  exchange: () => Promise<Exchange>,
+  closed: AbortSignal,
+  options: Required<ClientOptions>,
+): UnaryCall {
+  return async (method, input, callOptions = {}) => {
+    const { create, fromBinary, toBinary } = await import("@bufbuild/protobuf");
+    const message = create(method.input, input);
+    const isRepeatable = withRequestId(method, message) || method.idempotency === noSideEffects;
+    const path = `/${method.parent.typeName}/${method.name}`;
+    const timeoutMs = callOptions.timeoutMs ?? options.timeoutMs;
+    const limit = limitOf(timeoutMs, method.name, closed, callOptions.signal);
+    const backoff = new Backoff({
+      firstMs: firstDelayMs,
+      maxMs: maxDelayMs,
+      random: () => options.pace.random(),
+    });
+    const endMs = options.pace.nowMs() + timeoutMs;
+    const body = toBinary(method.input, message);
+    const headers = { ...options.headers, ...headersOf(callOptions.headers) };
+    try {
+      for (let attempt = 1; ; attempt += 1) {
+        limit.signal.throwIfAborted();
+        const leftMs = Math.max(1, Math.ceil(endMs - options.pace.nowMs()));
+        try {
+          const sent = {
+            path,
+            body,
+            headers: { ...headers, "connect-timeout-ms": String(leftMs) },
+            signal: limit.signal,
+          };
+          const response = await (await exchange()).post(sent);
+          tellHeaders(response, callOptions);
+          return fromBinary(method.output, response.body);
+        } catch (error) {
+          if (!(error instanceof CallError) || error.code !== "unavailable") throw error;
+          if (error.sent && !isRepeatable) throw error;
+          const delayMs = backoff.nextMs();
+          const isLast = attempt >= options.maxAttempts || options.pace.nowMs() + delayMs >= endMs;
+          if (isLast) throw error;
+          await options.pace.wait(delayMs, limit.signal);
+          if (!error.sent) await options.revive();
+        }
+      }
+    } catch (error) {
+      throw await asConnectError(error);
+    } finally {
+      limit[Symbol.dispose]();
+    }
+  };
+}
+
+/** True if the method takes a request id; `message` has one then. */
+function withRequestId(method: DescMethodUnary, message: Message): boolean {
+  if (method.input.field["requestId"] === undefined) return false;
+  const fields = message as Message & { requestId: string };
+  if (fields.requestId === "") fields.requestId = crypto.randomUUID();
+  return true;
+}
+
+interface Limit extends Disposable {
+  readonly signal: AbortSignal;
+}
+
+/** Ends at the deadline, when the caller gives up, or when the client is closed; the reason says which. */
+function limitOf(
+  timeoutMs: number,
+  name: string,
+  closed: AbortSignal,
+  given: AbortSignal | undefined,
+): Limit {
+  const controller = new AbortController();
+  const end = (error: CallError): void => controller.abort(error);
+  const timer = setTimeout(() => {
+    const message = `${name} was not answered within ${timeoutMs} ms`;
+    end(localFailure("deadline_exceeded", "timed_out", message, { method: name, timeoutMs }, { sent: true }));
+  }, timeoutMs);
+  const onClosed = (): void => end(new CallError("canceled", `${name} was canceled: the client is closed`));
+  const onGiven = (): void =>
+    end(new CallError("canceled", `${name} was canceled`, { cause: given?.reason }));
+  closed.addEventListener("abort", onClosed, { once: true });
+  given?.addEventListener("abort", onGiven, { once: true });
+  if (closed.aborted) onClosed();
+  else if (given?.aborted) onGiven();
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      clearTimeout(timer);
+      closed.removeEventListener("abort", onClosed);
+      given?.removeEventListener("abort", onGiven);
+    },
+  };
+}
+
+function headersOf(given: CallOptions["headers"]): Record<string, string> {
+  return given === undefined ? {} : Object.fromEntries(new Headers(given));
+}
+
+function tellHeaders({ headers }: ExchangeResponse, { onHeader, onTrailer }: CallOptions): void {
+  if (onHeader === undefined && onTrailer === undefined) return;
+  const header = new Headers();
+  const trailer = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    const isTrailer = name.startsWith("trailer-");
+    for (const one of [value ?? []].flat()) {
+      if (isTrailer) trailer.append(name.slice("trailer-".length), one);
+      else header.append(name, one);
+    }
+  }
+  onHeader?.(header);
+  onTrailer?.(trailer);
+}
+
+function asConnectError(error: unknown): Promise<Error> {
+  if (error instanceof CallError) return connectErrorOf(error);
+  if (error instanceof PortwayError) {
+    return connectErrorOf(new CallError("unavailable", error.message, { cause: error }));
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  return connectErrorOf(new CallError("internal", message, { cause: error }));
+}

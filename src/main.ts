@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { version } from "./base/version.js";
+
+const words = process.argv.slice(2);
+
+// The version is asked for by scripts at every start: it costs nothing but this file.
+if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
+  process.stdout.write(`portway ${version}\n`);
+} else {
+  const { run } = await import("./cli/run.js");
+  const { createProcessIo } = await import("./cli/process-io.js");
+  const io = createProcessIo({
+    serve: async (options) => {
+      const { serve } = await import("./daemon/serve.js");
+      return await serve(options);
+    },
+  });
+  // The process ends by itself when its output has left; an exit would cut that off.
+  process.exitCode = await run(words, io);
+}

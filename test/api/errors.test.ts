@@ -1,0 +1,206 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Code } from "@connectrpc/connect";
+import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
+import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
+import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
+import { callError, toConnectError } from "../../src/api/errors.js";
+import { PortwayError } from "../../src/base/errors.js";
+import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
+import { rawRequest, reasonsIn } from "../support/raw-http.js";
+
+test("an error of the engine arrives with its code, one ErrorInfo, its facts and its text in every protocol", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  for (const protocol of protocols) {
+    const nodes = clientFor(NodeService, transportFor(protocol, url, { token }));
+    assert.deepEqual(
+      await toldError(nodes.getNode({ name: "nodes/n9" })),
+      {
+        code: Code.NotFound,
+        message: "there is no node n9",
+        reasons: ["NODE_NOT_FOUND"],
+        metadata: { node: "n9" },
+        fields: [],
+      },
+      protocol,
+    );
+  }
+});
+
+test("what the engine finds wrong in a request names the field", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const transport = transportFor("grpc", url, { token });
+  engine.onCall = (name) => {
+    if (name === "inlet.create")
+      throw new PortwayError("bad_route", "no /secure here", { given: "/secure/api" });
+    if (name === "sendMessage") throw new PortwayError("unsupported", "/secure: not supported", {});
+  };
+  await clientFor(NodeService, transport).createNode({ nodeId: "n1" });
+  const inlet = { bindAddress: "", to: "/secure/api" };
+  const told = await toldError(
+    clientFor(PortalService, transport).createInlet({ parent: "nodes/n1", inlet }),
+  );
+  assert.deepEqual(
+    [told.code, told.reasons, told.fields],
+    [Code.InvalidArgument, ["BAD_ROUTE"], ["inlet.to"]],
+  );
+  const sent = await toldError(clientFor(MessageService, transport).sendMessage({ to: "/dnsaddr/a/tcp/x" }));
+  assert.deepEqual([sent.code, sent.reasons, sent.fields], [Code.Unimplemented, ["UNSUPPORTED"], ["to"]]);
+});
+
+test("a fault tells the caller nothing but that, and the log the cause", async (t) => {
+  const { server, token, engine, lines } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const fault = new TypeError("secret of the engine");
+  engine.onCall = () => {
+    throw fault;
+  };
+  for (const protocol of protocols) {
+    const told = await toldError(
+      clientFor(NodeService, transportFor(protocol, url, { token })).getNode({ name: "nodes/n1" }),
+    );
+    assert.deepEqual([told.code, told.reasons, told.metadata], [Code.Internal, ["INTERNAL"], {}], protocol);
+    assert.ok(!told.message.includes("secret"));
+  }
+  assert.equal(
+    lines.filter(({ event, facts }) => event === "call.failed" && facts["error"] === fault).length,
+    protocols.length,
+  );
+});
+
+test("a request that breaks rules of the proto is refused with each field, before the engine is asked", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  engine.onCall = () => assert.fail("the engine was asked");
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  for (const protocol of protocols) {
+    const nodes = clientFor(NodeService, transportFor(protocol, url, { token }));
+    const told = await toldError(
+      nodes.createTcpListener({ parent: "n1", requestId: "x", tcpListenerId: "a/b" }),
+    );
+    assert.deepEqual([told.code, told.reasons], [Code.InvalidArgument, ["BAD_ARGUMENT"]], protocol);
+    assert.deepEqual(
+      [...told.fields].sort(),
+      ["parent", "request_id", "tcp_listener", "tcp_listener_id"],
+      protocol,
+    );
+  }
+});
+
+test("what Connect itself refuses has one ErrorInfo too", async (t) => {
+  const { server, token } = await apiFixture(t, { limits: { maxRequestBytes: 1000 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const path = "/portway.v1.MessageService/SendMessage";
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const told = async (body: string | Buffer, more: object = {}) => {
+    const answer = await rawRequest({ at, path, headers: { ...headers, ...more }, body });
+    return [answer.status, ...reasonsIn(answer.body)];
+  };
+  assert.deepEqual(await told("{"), [400, "MALFORMED"]);
+  assert.deepEqual(await told('{"too":"/service/echo"}'), [400, "MALFORMED"]);
+  assert.deepEqual(await told(Buffer.of(10, 200, 1, 1), { "content-type": "application/proto" }), [
+    400,
+    "MALFORMED",
+  ]);
+  assert.deepEqual(await told("x".repeat(2000)), [429, "MESSAGE_TOO_LARGE"]);
+  assert.deepEqual(await told("x".repeat(2000), { "transfer-encoding": "chunked" }), [
+    429,
+    "MESSAGE_TOO_LARGE",
+  ]);
+  assert.deepEqual(await told("{}", { "content-encoding": "gzip" }), [501, "UNSUPPORTED"]);
+  assert.deepEqual(await told("{}", { "connect-timeout-ms": "soon" }), [400, "MALFORMED"]);
+});
+
+test("a message that is too large is refused in every protocol, and the connection serves on", async (t) => {
+  const { server, token, engine } = await apiFixture(t, { limits: { maxRequestBytes: 100_000 } });
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  for (const protocol of protocols.filter((protocol) => protocol !== "connect GET")) {
+    const messages = clientFor(MessageService, transportFor(protocol, url, { token }));
+    const told = await toldError(
+      messages.sendMessage({ to: "/service/echo", payload: Buffer.alloc(3_000_000) }),
+    );
+    assert.deepEqual([told.code, told.reasons], [Code.ResourceExhausted, ["MESSAGE_TOO_LARGE"]], protocol);
+    const sent = await messages.sendMessage({ to: "/service/echo", payload: Buffer.from("a") });
+    assert.equal(Buffer.from(sent.payload).toString(), "a", protocol);
+  }
+  assert.equal(engine.created, 0);
+});
+
+test("a field that JSON misspells is named", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const at = url.slice(7);
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  const body = '{"nodeId":"n1","node":{"tcpListenerAdress":":4000"}}';
+  const answer = await rawRequest({ at, path: "/portway.v1.NodeService/CreateNode", headers, body });
+  assert.equal(answer.status, 400);
+  assert.match(answer.body, /tcpListenerAdress/);
+  const details = (JSON.parse(answer.body) as { details: { type: string; debug: unknown }[] }).details;
+  assert.deepEqual(
+    details.map(({ type }) => type),
+    ["google.rpc.ErrorInfo", "google.rpc.BadRequest"],
+  );
+});
+
+test("a deadline of the caller ends the call as DEADLINE_EXCEEDED and reaches the engine", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  for (const protocol of ["connect json", "connect binary", "grpc", "grpc-web"] as const) {
+    let askedMs = Number.POSITIVE_INFINITY;
+    const ended = new Promise<void>((resolve) => {
+      engine.onSend = ({ timeoutMs }, { signal }) => {
+        askedMs = timeoutMs;
+        return new Promise((_, reject) => {
+          const onAbort = (): void => {
+            resolve();
+            reject(new PortwayError("canceled", "the wait was ended"));
+          };
+          if (signal!.aborted) onAbort();
+          else signal!.addEventListener("abort", onAbort);
+        });
+      };
+    });
+    // Only the server is told of it: a client with a deadline of its own would give up first.
+    const headers = protocol.startsWith("grpc")
+      ? { "grpc-timeout": "200m" }
+      : { "connect-timeout-ms": "200" };
+    const messages = clientFor(MessageService, transportFor(protocol, url, { token }));
+    const told = await toldError(messages.sendMessage({ to: "/service/echo" }, { headers }));
+    assert.deepEqual([told.code, told.reasons], [Code.DeadlineExceeded, ["TIMED_OUT"]], protocol);
+    assert.ok(askedMs <= 200, `${askedMs}`);
+    await ended;
+  }
+});
+
+test("a deadline that is longer than a server waits is cut to what it does", async (t) => {
+  const { server, token, engine } = await apiFixture(t, { limits: { maxDeadlineMs: 5000 } });
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  let askedMs = 0;
+  engine.onSend = async ({ payload, timeoutMs }) => {
+    askedMs = timeoutMs;
+    return { payload, returnRoute: "", roundTripMs: 1 };
+  };
+  for (const [protocol, name, value] of [
+    ["grpc", "grpc-timeout", "99999999H"],
+    ["grpc", "grpc-timeout", "1M"],
+    ["connect binary", "connect-timeout-ms", "9999999999"],
+  ] as const) {
+    const messages = clientFor(MessageService, transportFor(protocol, url, { token }));
+    const timeout = { seconds: 100n };
+    await messages.sendMessage({ to: "/service/echo", timeout }, { headers: { [name]: value } });
+    assert.ok(askedMs > 1000 && askedMs <= 5000, `${value}: ${askedMs}`);
+  }
+});
+
+test("the end of a call decides what an interrupted wait is told as", () => {
+  const aborted = (reason?: unknown): AbortSignal => AbortSignal.abort(reason);
+  const method = "portway.v1.MessageService/SendMessage";
+  const late = toConnectError(new PortwayError("timed_out", "late"));
+  const canceled = new PortwayError("canceled", "ended");
+  assert.equal(callError(canceled, { method, signal: aborted(late) }).code, Code.DeadlineExceeded);
+  assert.equal(callError(canceled, { method, signal: aborted() }).code, Code.Canceled);
+  assert.equal(callError(late, { method, signal: aborted(late) }).code, Code.DeadlineExceeded);
+  const other = new PortwayError("node_not_found", "gone");
+  assert.equal(callError(other, { method, signal: aborted(late) }).code, Code.NotFound);
+});

@@ -1,0 +1,202 @@
+import assert from "node:assert/strict";
+import http2 from "node:http2";
+import { test } from "node:test";
+import { apiFixture } from "../support/api-fixture.js";
+import { RawSocket, rawRequest } from "../support/raw-http.js";
+
+const path = "/portway.v1.SystemService/GetServerInfo";
+const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+const settingsFrame = Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]);
+
+test("HTTP/1.1 and HTTP/2 are told apart byte by byte", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const head = `host: ${at}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+  // A method with the first letter of the preface is the hard case.
+  const post = new RawSocket(at);
+  await post.writeByByte(Buffer.from(`POST ${path} HTTP/1.1\r\n${head}`));
+  assert.match(await post.until("1.2.3"), /^HTTP\/1.1 200 /);
+  post.socket.destroy();
+  const h2 = new RawSocket(at);
+  await h2.writeByByte(Buffer.concat([preface, settingsFrame]));
+  while (h2.received.byteLength < 9) await new Promise((resolve) => h2.socket.once("data", resolve));
+  assert.equal(h2.received[3], 4, "the answer begins with SETTINGS");
+  h2.socket.destroy();
+  const odd = new RawSocket(at);
+  odd.socket.write("PRX * HTTP/2.0\r\n\r\n");
+  assert.match(await odd.until("\r\n"), /^HTTP\/1.1 400 /);
+});
+
+test("pipelined requests whose first bytes came together are all answered", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const one = `POST ${path} HTTP/1.1\r\nhost: ${at}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}`;
+  const socket = new RawSocket(at);
+  socket.socket.end(one.repeat(3));
+  await socket.closed();
+  assert.equal(socket.received.toString().split("HTTP/1.1 200 ").length - 1, 3);
+});
+
+test("a socket that says nothing, one byte, or half a preface is closed", async (t) => {
+  const { server } = await apiFixture(t, { limits: { handshakeTimeoutMs: 100 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  for (const said of ["", "P", "PRI * HTTP/2.0\r\n"]) {
+    const socket = new RawSocket(at);
+    if (said !== "") socket.socket.write(said);
+    await socket.closed();
+    assert.equal(socket.received.byteLength, 0, said);
+  }
+  const gone = new RawSocket(at);
+  gone.socket.end();
+  await gone.closed();
+});
+
+test("headers that do not end, and a body that does not come, end the connection", async (t) => {
+  const { server, token } = await apiFixture(t, { limits: { headersTimeoutMs: 200, requestTimeoutMs: 400 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const slowHead = new RawSocket(at);
+  slowHead.socket.write(`POST ${path} HTTP/1.1\r\nhost: ${at}\r\n`);
+  const slowBody = new RawSocket(at);
+  slowBody.socket.write(
+    `POST ${path} HTTP/1.1\r\nhost: ${at}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{`,
+  );
+  await Promise.all([slowHead.closed(), slowBody.closed()]);
+  assert.match(slowHead.received.toString(), /^HTTP\/1.1 408 /);
+
+  const session = http2.connect(`http://${at}`);
+  const headers = { ":method": "POST", ":path": path, authorization: `Bearer ${token}` };
+  const stream = session.request({ ...headers, "content-type": "application/json" });
+  stream.write("{");
+  stream.on("error", () => {});
+  await new Promise((resolve) => stream.once("close", resolve));
+  assert.equal(stream.rstCode, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  session.destroy();
+});
+
+test("an HTTP/2 connection that makes no call that is let in is closed, and so is an idle one", async (t) => {
+  const { server, token, lines } = await apiFixture(t, {
+    limits: { unauthenticatedTimeoutMs: 100, idleTimeoutMs: 1000 },
+  });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const closed = (session: http2.ClientHttp2Session) =>
+    new Promise<void>((resolve) => session.once("close", () => resolve()));
+  const call = (session: http2.ClientHttp2Session, headers: object) =>
+    new Promise((resolve) => {
+      const stream = session.request({
+        ":method": "POST",
+        ":path": path,
+        "content-type": "application/json",
+        ...headers,
+      });
+      stream.end("{}");
+      stream.resume();
+      stream.once("close", resolve);
+    });
+  const silent = http2.connect(`http://${at}`).on("error", () => {});
+  const refused = http2.connect(`http://${at}`).on("error", () => {});
+  const idle = http2.connect(`http://${at}`).on("error", () => {});
+  const ends = [closed(silent), closed(refused), closed(idle)];
+  await Promise.all([call(refused, {}), call(idle, { authorization: `Bearer ${token}` })]);
+  await Promise.all(ends);
+  const why = lines.filter(({ event }) => event === "connection.ended").map(({ facts }) => facts["why"]);
+  assert.deepEqual(why.sort(), ["idle", "unauthenticated", "unauthenticated"]);
+});
+
+test("a client that stops reading is cut off, over HTTP/1.1 and HTTP/2", async (t) => {
+  const { server, token, engine } = await apiFixture(t, { limits: { stallTimeoutMs: 300 } });
+  engine.onSend = async () => ({ payload: Buffer.alloc(4_000_000), returnRoute: "", roundTripMs: 1 });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const body = '{"to":"/service/echo"}';
+  const send = "/portway.v1.MessageService/SendMessage";
+  const one = `POST ${send} HTTP/1.1\r\nhost: ${at}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+  const slow = new RawSocket(at);
+  slow.socket.pause();
+  slow.socket.write(one.repeat(4));
+  const cut = new Promise<void>((resolve) => slow.socket.once("error", () => resolve()));
+  slow.socket.on("close", () => {});
+  const poke = setInterval(() => slow.socket.write("\r\n"), 50);
+  await cut;
+  clearInterval(poke);
+
+  const session = http2.connect(`http://${at}`, { settings: { initialWindowSize: 1000 } });
+  const headers = { ":method": "POST", ":path": send, authorization: `Bearer ${token}` };
+  const stream = session.request({ ...headers, "content-type": "application/json" });
+  stream.on("error", () => {});
+  stream.end(body);
+  stream.pause();
+  await new Promise((resolve) => stream.once("aborted", resolve).once("close", resolve));
+  assert.equal(stream.rstCode, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
+  session.destroy();
+});
+
+test("a listener holds no more connections than its limit, and serves again when one ends", async (t) => {
+  const { server, token } = await apiFixture(t, { limits: { maxConnections: 2 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const held = [new RawSocket(at), new RawSocket(at)];
+  for (const { socket } of held) socket.write("G");
+  const extra = new RawSocket(at);
+  await extra.closed();
+  held[0]!.socket.destroy();
+  await held[0]!.closed();
+  const headers = { "content-type": "application/json", authorization: `Bearer ${token}` };
+  for (;;) {
+    const answer = await rawRequest({ at, path, headers, body: "{}" }).catch(() => undefined);
+    if (answer?.status === 200) break;
+  }
+  held[1]!.socket.destroy();
+});
+
+test("one HTTP/2 connection runs no more calls at the same time than its limit", async (t) => {
+  const { server, token, engine } = await apiFixture(t, { limits: { maxStreamsPerConnection: 3 } });
+  let running = 0;
+  let most = 0;
+  let release = (): void => {};
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  engine.onSend = async ({ payload }) => {
+    running += 1;
+    most = Math.max(most, running);
+    if (running === 3) release();
+    await released;
+    running -= 1;
+    return { payload, returnRoute: "", roundTripMs: 1 };
+  };
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const session = http2.connect(`http://${at}`);
+  const call = () =>
+    new Promise<number>((resolve, reject) => {
+      const headers = { ":method": "POST", ":path": "/portway.v1.MessageService/SendMessage" };
+      const stream = session.request({
+        ...headers,
+        authorization: `Bearer ${token}`,
+        "content-type": "application/json",
+      });
+      stream.end('{"to":"/service/echo"}');
+      stream.resume();
+      stream.once("response", (answer) => resolve(answer[":status"] ?? 0));
+      stream.once("error", reject);
+    });
+  await new Promise<void>((resolve) => session.once("remoteSettings", () => resolve()));
+  assert.equal(session.remoteSettings.maxConcurrentStreams, 3);
+  const statuses = await Promise.all(Array.from({ length: 12 }, call));
+  assert.deepEqual([...new Set(statuses)], [200]);
+  assert.equal(most, 3);
+  session.destroy();
+});
+
+test("headers above the limit are refused, over HTTP/1.1 and HTTP/2", async (t) => {
+  const { server } = await apiFixture(t, { limits: { maxHeaderBytes: 4096 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const big = "a".repeat(6000);
+  assert.equal((await rawRequest({ at, path, headers: { "x-big": big } })).status, 431);
+  const session = http2.connect(`http://${at}`);
+  session.on("error", () => {});
+  const stream = session.request({ ":method": "POST", ":path": path, "x-big": big });
+  stream.resume();
+  const status = await new Promise((resolve) =>
+    stream.once("response", (answer) => resolve(answer[":status"])),
+  );
+  assert.equal(status, 431);
+  session.destroy();
+});

@@ -1,0 +1,107 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { readConfiguration, sourceOf } from "../../src/cli/config-source.js";
+
+let directory = "";
+before(() => {
+  directory = mkdtempSync(join(tmpdir(), "portway-source-"));
+});
+after(() => rmSync(directory, { recursive: true }));
+
+describe("the argument of node create", () => {
+  test("is a configuration if it is a URL, text in braces, text of several lines or a file", () => {
+    const path = join(directory, "n1");
+    writeFileSync(path, "name: n1");
+    assert.equal(sourceOf("https://example.com/n1.yaml")?.kind, "url");
+    assert.equal(sourceOf("{name: n1}")?.kind, "inline");
+    assert.equal(sourceOf("name: n1\nversion: 1")?.kind, "inline");
+    assert.equal(sourceOf(path)?.kind, "file");
+  });
+
+  test("is else a name, unless it looks like a path", () => {
+    assert.equal(sourceOf("n1"), undefined);
+    for (const path of ["./n1", "n1.yaml", "n1.json", directory]) {
+      assert.throws(() => sourceOf(path), { code: "bad_name" });
+    }
+  });
+});
+
+describe("reading a configuration", () => {
+  test("of a file stops at 1 MiB", async () => {
+    const path = join(directory, "large.yaml");
+    writeFileSync(path, "#".repeat(1024 * 1024));
+    assert.equal((await readConfiguration({ kind: "file", text: path })).text.length, 1024 * 1024);
+    writeFileSync(path, "#".repeat(1024 * 1024 + 1));
+    await assert.rejects(readConfiguration({ kind: "file", text: path }), /larger than 1048576 bytes/);
+  });
+
+  test("of a URL follows redirects, over https only", async () => {
+    const answers = new Map([
+      ["https://a/1", redirect("/2")],
+      ["https://a/2", redirect("https://b/3")],
+      ["https://b/3", new Response("name: n1")],
+      ["https://a/down", redirect("http://a/3")],
+    ]);
+    assert.equal((await download("https://a/1", answers)).text, "name: n1");
+    await assert.rejects(
+      download("https://a/down", answers),
+      /http:\/\/a\/3: a configuration is read over https only/,
+    );
+    await assert.rejects(download("http://a/1", answers), /over https only/);
+  });
+
+  test("of a URL that redirects for ever ends", async () => {
+    const fetcher = async () => redirect("/again");
+    await assert.rejects(
+      readConfiguration({ kind: "url", text: "https://a/" }, fetcher as typeof fetch),
+      /redirects more than 5 times/,
+    );
+  });
+
+  test("of a URL stops at 1 MiB, however much comes", async () => {
+    let sent = 0;
+    let canceled = false;
+    const body = new ReadableStream({
+      pull(controller) {
+        sent += 64 * 1024;
+        controller.enqueue(new Uint8Array(64 * 1024));
+      },
+      cancel() {
+        canceled = true;
+      },
+    });
+    await assert.rejects(
+      download("https://a/1", new Map([["https://a/1", new Response(body)]])),
+      /larger than/,
+    );
+    assert.ok(canceled);
+    assert.ok(sent < 2 * 1024 * 1024);
+  });
+
+  test("of a URL says the status of an answer that is no configuration", async () => {
+    const answers = new Map([["https://a/1", new Response("no", { status: 404 })]]);
+    await assert.rejects(download("https://a/1", answers), /https:\/\/a\/1 answered 404/);
+  });
+
+  test("of a URL says why nothing came", async () => {
+    const fetcher = async () => {
+      throw new TypeError("fetch failed", { cause: new Error("getaddrinfo ENOTFOUND a") });
+    };
+    await assert.rejects(readConfiguration({ kind: "url", text: "https://a/1" }, fetcher as typeof fetch), {
+      code: "connect_failed",
+      message: "https://a/1 can't be read: getaddrinfo ENOTFOUND a",
+    });
+  });
+});
+
+function download(url: string, answers: ReadonlyMap<string, Response>) {
+  const fetcher = async (at: URL | string) => answers.get(String(at)) ?? new Response("", { status: 500 });
+  return readConfiguration({ kind: "url", text: url }, fetcher as typeof fetch);
+}
+
+function redirect(location: string): Response {
+  return new Response(null, { status: 302, headers: { location } });
+}

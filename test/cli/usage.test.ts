@@ -1,0 +1,108 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { nounNames } from "../../src/cli/program.js";
+import { portway } from "../support/fake-io.js";
+import { FakeDaemon } from "../support/fake-services.js";
+
+describe("a command line that can't be", () => {
+  for (const [line, said] of [
+    ["nod create n1", /unknown command 'nod'\ntip: Did you mean node\?\n\nUsage: portway/],
+    ["node bogus", /unknown command 'bogus'/],
+    ["relay create --bogus", /unknown option '--bogus'\n\nUsage: portway relay create \[FLAGS\] \[NAME\]/],
+    ["relay create --tu n3", /tip: Did you mean --to\?/],
+    ["node create a b", /too many arguments/],
+    ["message send", /missing required argument 'MESSAGE'/],
+    ["message send x --to", /'-t, --to <ROUTE>' argument missing/],
+    ["message send x", /--to is missing: the route/],
+    ["tcp-outlet create", /--to is missing/],
+    ["tcp-inlet create", /--to is missing/],
+    ["tcp-connection create", /--to is missing/],
+    ["relay create", /--at is missing/],
+    ["completion", /--shell is missing: one of bash, zsh, fish/],
+    ["completion --shell tcsh", /"tcsh" is no shell/],
+    ["tcp-outlet create --to notaport", /--to: "notaport" is not a socket address/],
+    ["tcp-outlet create --to 9000 --from a/b/c", /--from: "a\/b\/c" can't be the address/],
+    ["tcp-inlet create --to /service/outlet --from x:99999", /--from: "x:99999"/],
+    ["tcp-inlet create --to outlet", /write \/service\/outlet/],
+    [
+      "tcp-inlet create --to /service/outlet --connection-wait soon",
+      /--connection-wait: "soon" is not a duration/,
+    ],
+    ["tcp-inlet create web --alias other --to /service/outlet", /the name is given twice/],
+    ["message send x --to garbage", /--to: "garbage" is not a route/],
+    ["message send x --to /tcp/abc", /--to: .*"abc"/],
+    ["message send x --to /service/echo --timeout 0", /--timeout/],
+    ["message send x --to /service/echo --timeout 99h", /too long/],
+    ["message send xyz --hex --to /service/echo", /hexadecimal/],
+    [
+      "message send x --to /service/a --to /service/b",
+      /'--to' was given more than once|given more than once/,
+    ],
+    ["node create n1 --exit-on-eof", /--exit-on-eof needs --foreground/],
+    ["node create n1 --variable A=1", /--variable needs a configuration/],
+    ["node create n1 --http-server-port 70000", /--http-server-port: "70000"/],
+    ["node create n1 --tcp-listener-address nowhere", /--tcp-listener-address: "nowhere"/],
+    ["node delete n1 --all", /leave out the name n1/],
+    ["service start echo", /"echo" can't be started: expected hop/],
+    ["reset", /confirm it with -y/],
+    ["--output", /argument missing/],
+  ] as const) {
+    test(`"${line}" is refused with exit code 64`, async () => {
+      const daemon = new FakeDaemon();
+      const { code, stdout, stderr } = await portway(line, { daemon });
+      assert.match(stderr, said);
+      assert.equal(code, 64);
+      assert.equal(stdout, "");
+      assert.deepEqual(daemon.calls, []);
+    });
+  }
+
+  for (const name of ["n!", "n.1", "./config.yaml", "/no/such/file.yaml", "x".repeat(64)]) {
+    test(`"${name}" is no name of a node`, async () => {
+      const { code, stderr } = await portway(`node create ${name}`);
+      assert.equal(code, 70);
+      assert.ok(stderr.includes(`"${name}"`), stderr);
+    });
+  }
+
+  test("nothing at all is answered with the help, as an error", async () => {
+    const { code, stdout, stderr } = await portway([]);
+    assert.equal(code, 64);
+    assert.equal(stdout, "");
+    assert.match(stderr, /^Usage: portway/);
+  });
+});
+
+describe("help", () => {
+  test("names every command", async () => {
+    const { code, stdout } = await portway("--help");
+    assert.equal(code, 0);
+    for (const noun of nounNames) assert.match(stdout, new RegExp(`^  ${noun} `, "m"));
+  });
+
+  for (const noun of nounNames) {
+    test(`of ${noun} is the same however it is asked for`, async () => {
+      const { code, stdout } = await portway(`${noun} --help`);
+      assert.equal(code, 0);
+      assert.match(stdout, new RegExp(`^Usage: portway ${noun}`));
+      assert.equal((await portway(`help ${noun}`)).stdout, stdout);
+    });
+  }
+
+  test("of hop says that it opens the node to whoever reaches it", async () => {
+    const { stdout } = await portway("service start --help");
+    assert.match(stdout, /opens all workers of\s+the node.*to everyone who can reach the node/s);
+  });
+
+  test("needs no daemon", async () => {
+    const daemon = new FakeDaemon();
+    await portway("node create --help", { daemon });
+    assert.deepEqual(daemon.calls, []);
+  });
+
+  test("--test-argument-parser checks the command line and does nothing", async () => {
+    const daemon = new FakeDaemon();
+    const { code, stdout } = await portway("node create n1 --test-argument-parser", { daemon });
+    assert.deepEqual({ code, stdout, calls: daemon.calls }, { code: 0, stdout: "", calls: [] });
+  });
+});

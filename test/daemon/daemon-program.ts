@@ -1,0 +1,26 @@
+import { runDaemonProcess } from "../../src/daemon/daemon-process.js";
+import { FakeEngine } from "../support/fake-engine.js";
+
+/**
+ * A daemon on an engine that routes nothing: `node daemon-program.js <flags as JSON> [behaviour]`. Behaviours of the
+ * engine: "stuck" never drains, "crash" and "reject" fail on the first call.
+ */
+const [flags = "{}", behaviour] = process.argv.slice(2);
+
+process.exitCode = await runDaemonProcess({
+  flags: JSON.parse(flags),
+  createEngine: ({ log, logPath }) => {
+    const engine = new FakeEngine();
+    log("n1").info("node.made", { token: "never-to-be-seen", path: logPath("n1") });
+    if (behaviour === "stuck") Object.assign(engine, { drain: () => new Promise(() => {}) });
+    if (behaviour === "crash") {
+      engine.onCall = () => {
+        setImmediate(() => {
+          throw new Error("a fault for the test");
+        });
+      };
+    }
+    if (behaviour === "reject") engine.onCall = () => void Promise.reject(new Error("a fault for the test"));
+    return engine;
+  },
+});
