@@ -29,6 +29,7 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
   readonly #lost: ConnectionWorkerOptions["lost"];
   readonly #lostListeners = new Set<() => void>();
   #connection: Connection | undefined;
+  #isBlocked = false;
   #past: ConnectionTraffic = { receivedMessages: 0, receivedBytes: 0, sentMessages: 0, sentBytes: 0 };
 
   constructor({ router, by, lost }: ConnectionWorkerOptions) {
@@ -55,6 +56,11 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
 
   get local(): string {
     return this.#connection === undefined ? "" : formatSocketAddress(this.#connection.local);
+  }
+
+  /** What came in last was not taken: nothing is read until it is. */
+  get isBlocked(): boolean {
+    return this.#isBlocked;
   }
 
   /** Of all links together. */
@@ -101,11 +107,13 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
       message.withRoutes(message.onward, message.return.prepend(this.address)),
       this,
     );
+    this.#isBlocked = typeof outcome === "object";
     return typeof outcome === "object" ? outcome : undefined;
   }
 
   closed(reason: CloseReason, error: Error | undefined): void {
     this.#past = this.traffic;
+    this.#isBlocked = false;
     this.#connection = undefined;
     part(this);
     const listeners = [...this.#lostListeners];

@@ -116,8 +116,8 @@ export class DialedConnection implements Link {
         record.succeeded(roundTripMs);
         if (before !== "active") changed();
       },
-      failed: (error, nextMs, answered) => {
-        if (!answered) return;
+      failed: (error, nextMs, { answered, heard }) => {
+        if (!answered || heard) return;
         record.failed(error, nextMs);
         changed();
       },

@@ -156,6 +156,7 @@ export class Inlet implements Disposable {
           this.#sessions.delete(session);
           if (openedAtMs !== undefined) counts.sessionEnded(end);
           else if (end === "remote_ended") this.#failed("refused", "target_refused");
+          if (end === "silent") counts.sessionFailed("silent");
           if (end === "stalled")
             this.#options.log.warn("session.stalled", { inlet: formatSocketAddress(this.bound) });
         },

@@ -1,6 +1,6 @@
 import type { Clock } from "../base/clock.js";
-import { messageOf } from "../base/errors.js";
 import type { Log } from "../base/log.js";
+import { connectReason } from "../base/socket-errors.js";
 import type { Address } from "../model/address.js";
 import type { Message } from "../model/message.js";
 import type { Route } from "../model/route.js";
@@ -95,10 +95,10 @@ export class Outlet implements Worker, Disposable {
       },
     });
     this.#sessions.add(session);
-    const failed = (error: unknown, reason: "refused" | "timed_out"): void => {
+    const failed = (why: string, reason: "refused" | "timed_out"): void => {
       clearTimeout(timer);
       counts.sessionFailed(reason === "refused" ? "target_refused" : "target_timed_out");
-      this.#met(reason, `can't connect to ${formatSocketAddress(target)}: ${messageOf(error)}`);
+      this.#met(reason, `can't connect to ${formatSocketAddress(target)}: ${why}`);
       session.signal(pong, back);
       session.open(back);
       session.close("reset");
@@ -113,7 +113,7 @@ export class Outlet implements Worker, Disposable {
       drained: session.drained.bind(session),
       closed: (error: Error | undefined): void => {
         if (connected) session.closed();
-        else failed(error ?? "the target closed the connection", "refused");
+        else failed(error === undefined ? "it closed the connection" : connectReason(error), "refused");
       },
     };
     session.attach(
@@ -141,6 +141,7 @@ export class Outlet implements Worker, Disposable {
 
   #ended(end: SessionEnd): void {
     this.counts.sessionEnded(end);
+    if (end === "silent") this.counts.sessionFailed("silent");
     if (end === "stalled") this.#options.log.warn("session.stalled", { outlet: this.#options.address.text });
   }
 }

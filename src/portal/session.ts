@@ -2,6 +2,7 @@ import { Gate } from "../base/gate.js";
 import { Address } from "../model/address.js";
 import { type Backing, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
+import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
@@ -11,6 +12,8 @@ import {
   kind,
   type PortalMessage,
   payloadInPlace,
+  ping,
+  pong,
 } from "./portal-message.js";
 
 export interface SessionLimits {
@@ -29,6 +32,7 @@ export type SessionEnd =
   | "local_failed" // the local socket broke
   | "route_failed" // messages can't be sent along the route any more
   | "stalled" // the local program took nothing for too long
+  | "silent" // the far end, which answered once, does so no more
   | "protocol" // the far end broke the protocol
   | "closed"; // from outside
 
@@ -50,12 +54,26 @@ export interface SessionOptions {
   readonly hearsFrom: Entrance | "here";
 }
 
+/** How long the answer to a ping is waited for after its session was given up, so that the far end hears of that. */
+const lateAnswerMs = 30_000;
+
+/** When an open session first asks its far end whether it is there, and how often it looks from then on. */
+const firstLookMs = 2_000;
+const lookMs = 8_000;
+/**
+ * So many looks in a row at which nothing had come, and a far end that is known to answer is gone. A link may stand
+ * still for 20 s; behind data that we send, a question may be on its way for long.
+ */
+const maxSilentLooks = 3;
+const maxSilentLooksBehindData = 15;
+
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
  * is *opening* until `open` names the route to the other end, then *open*, then *ended* for good.
  *
  * What can't be sent along the route is kept, one message of it, and the local program is not read meanwhile; what the
- * local program does not take stops the connection that brings it, until it is cut off.
+ * local program does not take stops the connection that brings it, until it is cut off. When the connection that it
+ * hears from is lost, it ends: the far end can't reach it any more.
  */
 export class Session implements Worker, LocalStreamUser {
   readonly address = Address.random();
@@ -71,6 +89,14 @@ export class Session implements Worker, LocalStreamUser {
   /** Messages that the route's first hop did not take: data or a signal, then possibly the last signal. */
   #unsent: { message: Message; backing: Backing | undefined }[] = [];
   #waitingAt: Gate | undefined;
+  #linkWatch: Disposable | undefined;
+  #pinged = false;
+  #lateAnswer: NodeJS.Timeout | undefined;
+  #looking: NodeJS.Timeout | undefined;
+  #heard = false;
+  #sent = false;
+  #silentLooks = 0;
+  #answers = false;
   #expectedCounter = 0;
   #hadData = false;
 
@@ -94,16 +120,22 @@ export class Session implements Worker, LocalStreamUser {
   /** The local stream; it is read once the session is open. */
   attach(stream: LocalStream): void {
     this.#stream = stream;
+    const { hearsFrom } = this.#registration;
+    if (typeof hearsFrom === "object") this.#watch(hearsFrom);
   }
 
   /** Sends a ping or a pong along `route`, with this end as the way back. Its answer is heard from where it leaves. */
   signal(payload: Buffer, route: Route): Outcome {
     const exit = {
       leftOn: (entrance: Entrance): void => {
-        if (this.#registration.hearsFrom === "here") this.#registration.hearsFrom = entrance;
+        if (this.#registration.hearsFrom !== "here") return;
+        this.#registration.hearsFrom = entrance;
+        this.#watch(entrance);
       },
     };
-    return this.#send(new Message({ onward: route, return: this.#back, payload, exit }), undefined);
+    const outcome = this.#send(new Message({ onward: route, return: this.#back, payload, exit }), undefined);
+    this.#pinged = typeof outcome !== "string";
+    return outcome;
   }
 
   /** The other end is at the end of `remote`: data may flow. */
@@ -111,6 +143,7 @@ export class Session implements Worker, LocalStreamUser {
     if (this.#state !== "opening") return;
     this.#remote = remote;
     this.#state = "open";
+    this.#looking = setTimeout(() => this.#firstLook(), firstLookMs);
     this.#stream?.resume();
   }
 
@@ -132,16 +165,21 @@ export class Session implements Worker, LocalStreamUser {
     } catch {
       return "malformed_payload";
     }
-    if (this.#state === "ended") return "unexpected";
+    if (this.#state === "ended") return this.#answeredLate(said, message);
     if (this.#state === "opening") return this.#opening(said, message);
+    this.#heard = true;
     switch (said.kind) {
+      case "ping":
+        // What waits for room speaks for us as well.
+        return this.#unsent.length > 0 ? undefined : this.#tell(pong);
+      case "pong":
+        this.#answers = true;
+        return undefined;
       case "payload":
         return this.#data(said.data, said.counter, message.backing);
       case "disconnect":
         this.#end("remote_ended", this.#user.remoteEnded?.(this.#hadData) ?? "end");
         return undefined;
-      default:
-        return "unexpected";
     }
   }
 
@@ -149,6 +187,17 @@ export class Session implements Worker, LocalStreamUser {
     if (said.kind === "disconnect") this.#end("remote_ended", "reset");
     else if (this.#user.opening?.(said, message) !== true) return "unexpected";
     return undefined;
+  }
+
+  /** The session was given up while it was opening; the far end has one that nobody would ever end. */
+  #answeredLate(said: PortalMessage, message: Message): Outcome {
+    if (this.#lateAnswer === undefined || said.kind !== "pong") return "unexpected";
+    const { return: onward, entrance } = message;
+    const outcome = this.#router.forward(
+      new Message({ onward, return: this.#back, payload: disconnect, entrance }),
+    );
+    if (typeof outcome !== "object") this.#leave();
+    return outcome;
   }
 
   #data(data: Buffer, counter: number | undefined, backing: Backing | undefined): Outcome {
@@ -171,6 +220,7 @@ export class Session implements Worker, LocalStreamUser {
   data(buffer: Buffer, at: number, length: number, backing: Backing | undefined): boolean {
     if (this.#state !== "open") return false;
     this.#hadData = true;
+    this.#sent = true;
     this.#user.bytesIn(length);
     const payload = payloadInPlace(buffer, at, length);
     const message = new Message({ onward: this.#remote!, return: this.#back, payload, backing });
@@ -192,6 +242,36 @@ export class Session implements Worker, LocalStreamUser {
     this.#end("local_failed", "end");
   }
 
+  // ---- is the far end there?
+
+  #firstLook(): void {
+    this.#tell(ping);
+    this.#looking = setInterval(() => this.#look(), lookMs);
+  }
+
+  /** A far end whose node is gone says nothing of it, and what is sent to it is dropped on the way. */
+  #look(): void {
+    // What we send is held up: a question would be too.
+    if (this.#unsent.length > 0) return;
+    this.#silentLooks = this.#heard ? 0 : this.#silentLooks + 1;
+    if (this.#heard) this.#sent = false;
+    this.#heard = false;
+    if (this.#silentLooks === 0) return;
+    if (this.#silentLooks >= (this.#sent ? maxSilentLooksBehindData : maxSilentLooks)) {
+      // One that has never answered is an Ockam end, which does not: it is not asked any more.
+      if (this.#answers) this.#end("silent", "reset");
+      else clearInterval(this.#looking);
+      return;
+    }
+    this.#tell(ping);
+  }
+
+  /** A signal in the middle of a session. It may be lost: a full queue is no reason to wait with it. */
+  #tell(payload: Buffer): undefined {
+    this.#router.send(new Message({ onward: this.#remote!, return: this.#back, payload }));
+    return undefined;
+  }
+
   // ---- to the route
 
   gateOpened(): void {
@@ -211,7 +291,7 @@ export class Session implements Worker, LocalStreamUser {
         return;
       }
     }
-    if (this.#state === "ended") this.#registration[Symbol.dispose]();
+    if (this.#state === "ended") this.#leave();
     else this.#stream?.resume();
   }
 
@@ -232,8 +312,23 @@ export class Session implements Worker, LocalStreamUser {
 
   #routeFailed(): void {
     this.#dropUnsent();
-    if (this.#state === "ended") this.#registration[Symbol.dispose]();
+    if (this.#state === "ended") this.#leave();
     else this.#end("route_failed", "reset");
+  }
+
+  #watch(entrance: Entrance): void {
+    this.#linkWatch = (entrance as Arrival).onLost(() => {
+      if (this.#state !== "ended") this.#end("route_failed", "reset");
+      else if (this.#lateAnswer !== undefined) this.#leave();
+    });
+  }
+
+  /** Takes the address free. */
+  #leave(): void {
+    clearTimeout(this.#lateAnswer);
+    this.#lateAnswer = undefined;
+    this.#linkWatch?.[Symbol.dispose]();
+    this.#registration[Symbol.dispose]();
   }
 
   #dropUnsent(): void {
@@ -246,12 +341,17 @@ export class Session implements Worker, LocalStreamUser {
   #end(end: SessionEnd, how: "end" | "reset"): void {
     if (this.#state === "ended") return;
     const remote = this.#remote;
+    const isAnswerDue = this.#state === "opening" && this.#pinged && this.#unsent.length === 0;
     this.#state = "ended";
+    clearInterval(this.#looking);
     if (end !== "remote_ended" && end !== "route_failed" && remote !== undefined) {
       // In order behind the data: what was read from the local program is not lost by its end.
       this.#send(new Message({ onward: remote, return: this.#back, payload: disconnect }), undefined);
     } else this.#dropUnsent();
-    if (this.#unsent.length === 0) this.#registration[Symbol.dispose]();
+    if (isAnswerDue && end !== "remote_ended" && end !== "route_failed") {
+      this.#lateAnswer = setTimeout(() => this.#leave(), lateAnswerMs);
+      this.#lateAnswer.unref();
+    } else if (this.#unsent.length === 0) this.#leave();
     if (how === "end") this.#stream?.end();
     else this.#stream?.reset();
     this.#stream = undefined;

@@ -1,0 +1,166 @@
+import { existsSync } from "node:fs";
+import os from "node:os";
+import { parseArgs } from "node:util";
+import { messageOf } from "../../src/base/errors.js";
+import { Scope } from "../../src/base/scope.js";
+import { maxDataBytes } from "../../src/portal/portal-message.js";
+import { apiLatency, BareServer, messages, unaryCalls } from "./api-loads.js";
+import { bringUp, type Chain, type ChainKind, cliFile } from "./chains.js";
+import {
+  aloneFigures,
+  apiFigures,
+  type Figure,
+  fullSize,
+  portalLoads,
+  quickSize,
+  type Size,
+} from "./figures.js";
+import { benchFile, Program, run } from "./program.js";
+import { rotated } from "./statistics.js";
+import { type Contender, printTable, Results } from "./table.js";
+import { UnaryClient } from "./unary-client.js";
+
+const loadTimeoutMs = 150_000;
+const apiLoads = ["unary", "messages", "api"];
+const known = [...new Set(portalLoads.map(({ name }) => name)), ...apiLoads];
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: "string" },
+    only: { type: "string" },
+    quick: { type: "boolean", default: false },
+    against: { type: "string", default: "portway" },
+    help: { type: "boolean", default: false },
+  },
+});
+
+if (values.help) {
+  console.log(`Compares Portway with a chain of three plain Node pipe() proxies, and its API with a bare connect-node server.
+
+  node dist/test/bench/run.js [--rounds 7] [--only ${known.join(",")}] [--quick] [--against portway|pipe]
+
+Each round brings up fresh processes and runs each load on each contender in turn; A/A is the yardstick once
+more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.`);
+  process.exit(0);
+}
+
+const size: Size = values.quick ? quickSize : fullSize;
+const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
+const only = values.only?.split(",") ?? known;
+const wrong = only.filter((name) => !known.includes(name));
+if (
+  !Number.isInteger(rounds) ||
+  rounds < 1 ||
+  wrong.length > 0 ||
+  !["portway", "pipe"].includes(values.against)
+) {
+  console.error(`bench: see --help${wrong.length > 0 ? `; unknown in --only: ${wrong.join(", ")}` : ""}`);
+  process.exit(64);
+}
+const against = values.against as ChainKind;
+if (against === "portway" && !existsSync(cliFile)) {
+  console.error(`bench: ${cliFile} is missing: build first, or compare --against pipe`);
+  process.exit(70);
+}
+
+const contenders: readonly Contender[] = ["yardstick", "portway", "yardstick again"];
+const kindOf = (contender: Contender): ChainKind => (contender === "portway" ? against : "pipe");
+
+const results = new Results();
+
+async function portalRound(round: number, chains: ReadonlyMap<Contender, Chain>): Promise<void> {
+  for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
+    for (const contender of rotated(contenders, round)) {
+      stopIfInterrupted();
+      const chain = chains.get(contender)!;
+      const [command, ...rest] = load.args(size);
+      const args = [command!, "--addr", `127.0.0.1:${chain.port}`, "--pids", chain.pids.join(","), ...rest];
+      const answer = JSON.parse(await run(benchFile("load.js"), args, { timeoutMs: loadTimeoutMs }));
+      for (const [name, figure] of Object.entries(load.figures)) results.add(figure, contender, answer[name]);
+    }
+    progress(`round ${round + 1} of ${rounds}: ${load.name}`);
+  }
+}
+
+async function apiRound(round: number, chain: Chain): Promise<void> {
+  const { daemons } = chain;
+  if (daemons === undefined) return;
+  using client = new UnaryClient(daemons.socketPath);
+  const daemon = { client, pid: chain.pids[0]! };
+  const alone = (figure: Figure, value: number): void => results.add(figure, "portway", value);
+  if (only.includes("unary")) {
+    await using bare = await BareServer.start(daemon);
+    await using again = await BareServer.start(daemon);
+    const servers = { yardstick: bare, portway: daemon, "yardstick again": again } as const;
+    for (const contender of rotated(contenders, round)) {
+      const { perSecond, cpuUs } = await unaryCalls(servers[contender], size.calls);
+      results.add(apiFigures.unary, contender, perSecond);
+      results.add(apiFigures.unaryCpu, contender, cpuUs);
+    }
+  }
+  if (only.includes("messages")) {
+    alone(aloneFigures.messages1, await messages(client, daemons, size.calls / 4, 1));
+    alone(aloneFigures.messages64, await messages(client, daemons, size.calls, 64));
+  }
+  if (only.includes("api")) {
+    const { idle, loaded } = await apiLatency(chain, client, size.mb * 2);
+    alone(aloneFigures.apiIdle, idle);
+    alone(aloneFigures.apiLoaded, loaded);
+  }
+  progress(`round ${round + 1} of ${rounds}: API`);
+}
+
+function progress(text: string): void {
+  process.stderr.write(process.stderr.isTTY ? `\r\x1b[K${text}` : `${text}\n`);
+}
+
+let isInterrupted = false;
+// daemons outlive their parents: what was brought up is taken down before the process ends
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    isInterrupted = true;
+  });
+}
+
+function stopIfInterrupted(): void {
+  if (isInterrupted) throw new Error("interrupted");
+}
+
+async function oneRound(round: number, targetPort: number): Promise<void> {
+  await using chains = new Scope();
+  const up = new Map<Contender, Chain>();
+  for (const contender of contenders) {
+    stopIfInterrupted();
+    up.set(contender, chains.own(await bringUp(kindOf(contender), targetPort)));
+  }
+  await portalRound(round, up);
+  stopIfInterrupted();
+  await apiRound(round, up.get("portway")!);
+}
+
+const started = performance.now();
+try {
+  await using target = new Program(benchFile("load.js"), ["target", "--addr", "127.0.0.1:0"]);
+  const targetPort = await target.port();
+  for (let round = 0; round < rounds; round += 1) await oneRound(round, targetPort);
+} catch (error) {
+  progress("");
+  console.error(`bench: ${isInterrupted ? "interrupted" : messageOf(error)}`);
+  process.exit(isInterrupted ? 130 : 70);
+}
+progress("");
+const minutes = ((performance.now() - started) / 60_000).toFixed(1);
+console.log(`${rounds} interleaved rounds${values.quick ? " (quick: a look, not a measurement)" : ""}, ${minutes} min
+Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback, load and target on the same cores
+messages of at most ${maxDataBytes / 1024} KB of data; ${size.mb} MiB a transfer, ${size.connections} connections (16 at a time), ${size.pings} pings, ${size.held} held, ${size.calls} calls
+A/B is ${against} to pipe (or to the bare server), round by round; A/A is the yardstick to itself. Median (min–max).
+`);
+printTable(
+  results,
+  [
+    ...portalLoads.flatMap(({ figures }) => Object.values(figures)),
+    ...Object.values(apiFigures),
+    ...Object.values(aloneFigures),
+  ],
+  against,
+);

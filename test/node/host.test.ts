@@ -1,0 +1,356 @@
+import assert from "node:assert/strict";
+import http from "node:http";
+import net from "node:net";
+import { afterEach, beforeEach, test } from "node:test";
+import { silentLog } from "../../src/base/log.js";
+import { encodeBareBytes } from "../../src/model/bare.js";
+import type { Engine } from "../../src/node/engine.js";
+import { createEngine } from "../../src/node/host.js";
+
+const spec = { tcpListenerAddress: "" };
+let engine: Engine;
+let servers: net.Server[];
+
+beforeEach(() => {
+  servers = [];
+  engine = createEngine({ log: () => silentLog, logPath: (node) => `/logs/${node}.log` });
+});
+
+afterEach(async () => {
+  for (const server of servers) server.close();
+  await engine.close();
+});
+
+/** A TCP server on loopback; gives its `ip:port`. */
+async function listen(serve: (socket: net.Socket) => void): Promise<string> {
+  const server = net.createServer(serve).listen(0, "127.0.0.1");
+  servers.push(server);
+  await new Promise((resolve) => server.once("listening", resolve));
+  return `127.0.0.1:${(server.address() as net.AddressInfo).port}`;
+}
+
+async function create(id: string, tcpListenerAddress = ""): Promise<string> {
+  const { resource } = await engine.nodes.create(id, { tcpListenerAddress });
+  return resource.status.tcpListenerAddress;
+}
+
+/** Waits for a fact of the engine: looks again after each change, and now and then. */
+async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
+  const endMs = Date.now() + 20_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined && found !== false) return found as T;
+    if (Date.now() > endMs) throw new Error(`not so in time: ${look}`);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, 50);
+      const once = engine.changes.subscribe(() => {
+        clearTimeout(timer);
+        once[Symbol.dispose]();
+        resolve();
+      });
+    });
+  }
+}
+
+const hello = encodeBareBytes(Buffer.from("hello"));
+
+function send(node: string, to: string, timeoutMs = 5_000, signal?: AbortSignal) {
+  return engine.sendMessage({ node, to, payload: hello, timeoutMs }, signal === undefined ? {} : { signal });
+}
+
+const tcp = (address: string): string => {
+  const [host, port] = address.split(":");
+  return `/ip4/${host}/tcp/${port}`;
+};
+
+test("a node is there until it is deleted, with its services and its listener", async () => {
+  await create("n1");
+  const node = await engine.nodes.get("n1");
+  assert.equal(node.status.state, "active");
+  assert.match(node.status.tcpListenerAddress, /^127\.0\.0\.1:\d+$/);
+  assert.equal(node.status.logPath, "/logs/n1.log");
+  assert.deepEqual(
+    (await engine.services.list("n1")).map(({ id }) => id),
+    ["uppercase", "echo"],
+  );
+  assert.deepEqual(
+    (await engine.tcpListeners.list("n1")).map(({ status }) => status.isNodeListener),
+    [true],
+  );
+  await engine.nodes.delete("n1");
+  await assert.rejects(engine.nodes.get("n1"), { code: "node_not_found" });
+  await assert.rejects(engine.nodes.delete("n1"), { code: "node_not_found" });
+});
+
+test("creating a node again is no error if it is asked for in the same way", async () => {
+  await create("n1");
+  assert.equal((await engine.nodes.create("n1", spec)).existed, true);
+  const other = { tcpListenerAddress: "127.0.0.1:1" };
+  await assert.rejects(engine.nodes.create("n1", other), { code: "node_exists" });
+});
+
+test("of two creates of one name at the same moment, one makes the node", async () => {
+  const outcomes = await Promise.allSettled([
+    engine.nodes.create("n1", spec),
+    engine.nodes.create("n1", spec),
+  ]);
+  assert.equal(outcomes.filter(({ status }) => status === "fulfilled").length, 1);
+  assert.equal((await engine.nodes.list()).length, 1);
+});
+
+test("a node whose listener can't be bound is not there", async () => {
+  const address = await create("n1");
+  await assert.rejects(engine.nodes.create("n2", { tcpListenerAddress: address }), {
+    code: "address_in_use",
+  });
+  await assert.rejects(engine.nodes.create("n2", { tcpListenerAddress: "nonsense" }), {
+    code: "bad_socket_address",
+  });
+  const port = Number(address.split(":")[1]);
+  await assert.rejects(engine.nodes.create("n2", { tcpListenerAddress: "", httpServerPort: port }), {
+    code: "address_in_use",
+  });
+  assert.deepEqual(
+    (await engine.nodes.list()).map(({ id }) => id),
+    ["n1"],
+  );
+});
+
+test("the first node is the default until another is made so or it goes", async () => {
+  await create("n1");
+  await create("n2");
+  const defaults = async () =>
+    (await engine.nodes.list()).filter(({ status }) => status.isDefault).map(({ id }) => id);
+  assert.deepEqual(await defaults(), ["n1"]);
+  await engine.nodes.setDefault("n2");
+  assert.deepEqual(await defaults(), ["n2"]);
+  await engine.nodes.delete("n2");
+  assert.deepEqual(await defaults(), ["n1"]);
+});
+
+test("a stopped node keeps its address and nothing else, and starts again on it", async () => {
+  const address = await create("n1");
+  await engine.services.create("n1", "", { kind: "hop" });
+  const stopped = await engine.nodes.stop("n1");
+  assert.deepEqual([stopped.status.state, stopped.status.pid], ["stopped", 0]);
+  assert.equal(stopped.status.tcpListenerAddress, address);
+  assert.deepEqual(await engine.services.list("n1"), []);
+  await assert.rejects(engine.services.create("n1", "", { kind: "hop" }), { code: "node_stopped" });
+  assert.equal((await engine.nodes.stop("n1")).status.state, "stopped");
+  assert.equal((await engine.nodes.start("n1")).status.tcpListenerAddress, address);
+  await assert.rejects(engine.nodes.start("n1"), { code: "node_running" });
+});
+
+test("a listener that the network can reach is warned of", async () => {
+  await create("n1", "0.0.0.0:0");
+  const [warning = ""] = (await engine.nodes.get("n1")).status.warnings;
+  assert.match(warning, /0\.0\.0\.0:\d+.*no encryption, no authentication/);
+  await create("n2");
+  assert.deepEqual((await engine.nodes.get("n2")).status.warnings, []);
+});
+
+test("the HTTP server of a node answers HEAD / and GET /show alone, and no page of another site", async () => {
+  const { resource } = await engine.nodes.create("n1", { ...spec, httpServerPort: 0 });
+  const ask = (method: string, path: string, headers = {}) =>
+    new Promise<{ code: number | undefined; text: string }>((resolve, reject) => {
+      const [host, port] = resource.status.httpServerAddress.split(":");
+      const request = http.request({ host, port, method, path, headers, agent: false }, (response) => {
+        let text = "";
+        response.on("data", (data) => {
+          text += data;
+        });
+        response.on("end", () => resolve({ code: response.statusCode, text }));
+      });
+      request.on("error", reject).end();
+    });
+  assert.equal((await ask("HEAD", "/")).code, 200);
+  assert.equal(JSON.parse((await ask("GET", "/show")).text).id, "n1");
+  assert.equal((await ask("HEAD", "/show")).code, 404);
+  assert.equal((await ask("POST", "/show")).code, 404);
+  assert.equal((await ask("GET", "/show", { origin: "http://evil.example" })).code, 404);
+  assert.equal((await ask("GET", "/show", { host: "evil.example" })).code, 404);
+});
+
+test("a message goes to a node that is dialed for it, and nothing is left of the connection", async () => {
+  const address = await create("n1");
+  await create("n2");
+  for (const from of ["", "n2"]) {
+    const reply = await send(from, `${tcp(address)}/service/uppercase`);
+    assert.equal(reply.payload.subarray(1).toString(), "HELLO");
+    assert.match(reply.returnRoute, /^0#[0-9a-f]{32} => 0#uppercase$/);
+  }
+  await until(async () => (await engine.tcpConnections.list("n1")).length === 0);
+  assert.deepEqual(await engine.tcpConnections.list("n2"), []);
+});
+
+test("a message that can't be sent says why", async () => {
+  const address = await create("n1");
+  await assert.rejects(send("n1", "/service/nobody"), { code: "worker_not_found" });
+  await assert.rejects(send("n1", "/node/n1/service/echo"), { code: "bad_route" });
+  await assert.rejects(send("n1", "/secure/api"), { code: "unsupported" });
+  await assert.rejects(send("n1", ""), { code: "bad_route" });
+  await assert.rejects(send("nobody", "/service/echo"), { code: "node_not_found" });
+  await assert.rejects(send("n1", "/ip4/127.0.0.1/tcp/1/service/echo"), { code: "connect_failed" });
+  await assert.rejects(send("n1", `${tcp(address)}/service/nobody`, 50), { code: "no_reply" });
+});
+
+test("a message that is cancelled leaves no worker and no connection", async () => {
+  const address = await create("n1");
+  await create("n2");
+  const workers = (await engine.workers.list("n2")).length;
+  const cancel = new AbortController();
+  const sent = send("n2", `${tcp(address)}/service/nobody`, 60_000, cancel.signal);
+  await until(async () => (await engine.workers.list("n2")).some(({ kind }) => kind === "reply"));
+  cancel.abort(new Error("changed my mind"));
+  await assert.rejects(sent, /changed my mind/);
+  assert.equal((await engine.workers.list("n2")).length, workers);
+  assert.deepEqual(await engine.tcpConnections.list("n2"), []);
+});
+
+test("a created connection that must be up and is refused is not there", async () => {
+  await create("n1");
+  const create_ = engine.tcpConnections.create("n1", "", { peerAddress: "127.0.0.1:1" }, { waitMs: 5_000 });
+  await assert.rejects(create_, { code: "connect_failed" });
+  assert.deepEqual(await engine.tcpConnections.list("n1"), []);
+});
+
+test("what answers but is no node is told apart from a node", async () => {
+  const address = await listen((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
+  await create("n1");
+  const wait = { waitMs: 5_000 };
+  await assert.rejects(engine.tcpConnections.create("n1", "", { peerAddress: address }, wait), /not a node/);
+});
+
+test("a created connection keeps its worker address and comes back when its peer does", async () => {
+  const address = await create("n1");
+  await create("n2");
+  const { resource } = await engine.tcpConnections.create(
+    "n2",
+    "",
+    { peerAddress: address },
+    { waitMs: 5_000 },
+  );
+  const { workerAddress } = resource.status;
+  const echo = `/worker/${workerAddress}/service/echo`;
+  await send("n2", echo);
+  await engine.nodes.stop("n1");
+  const down = await until(async () => {
+    const now = await engine.tcpConnections.get("n2", resource.id);
+    return now.status.liveness.state === "degraded" && now;
+  });
+  assert.ok(down.status.liveness.failure?.nextRetryTimeMs !== undefined);
+  await assert.rejects(send("n2", echo), { code: "not_connected" });
+  const startMs = performance.now();
+  await engine.nodes.start("n1");
+  await until(
+    async () => (await engine.tcpConnections.get("n2", resource.id)).status.liveness.state === "active",
+  );
+  assert.ok(performance.now() - startMs < 5_000);
+  await send("n2", echo);
+  const now = await engine.tcpConnections.get("n2", resource.id);
+  assert.deepEqual([now.status.links, now.status.workerAddress], [2, workerAddress]);
+  await engine.tcpConnections.delete("n2", resource.id);
+  await assert.rejects(send("n2", echo), { code: "worker_not_found" });
+});
+
+test("a relay makes a node reachable, is seen at both ends, and owns its connection", async () => {
+  const address = await create("n2");
+  await create("n3");
+  const relay = await engine.relays.create(
+    "n3",
+    "n3",
+    { at: tcp(address), relayAddress: "" },
+    { waitMs: 10_000 },
+  );
+  assert.equal(relay.resource.status.liveness.state, "active");
+  const registration = await engine.relayRegistrations.get("n2", "n3");
+  assert.equal(registration.status.address, "forward_to_n3");
+  assert.match(registration.status.peerAddress, /^127\.0\.0\.1:\d+$/);
+  const reply = await send("", `${tcp(address)}/service/forward_to_n3/service/uppercase`);
+  assert.equal(reply.payload.subarray(1).toString(), "HELLO");
+  const [connection] = await engine.tcpConnections.list("n3");
+  assert.equal(connection?.status.owner, "relays/n3");
+  await assert.rejects(engine.tcpConnections.delete("n3", connection!.id), { code: "owned_by_relay" });
+  await engine.relays.delete("n3", "n3");
+  assert.deepEqual(await engine.tcpConnections.list("n3"), []);
+  await until(async () => (await engine.relayRegistrations.list("n2")).length === 0);
+});
+
+test("an outlet is reached through the node's own listener, and through a relay only behind a hop", async () => {
+  const target = await listen((socket) => socket.end("ok"));
+  const n2 = await create("n2");
+  const n3 = await create("n3");
+  await create("n1");
+  await engine.services.create("n3", "", { kind: "hop" });
+  await engine.relays.create("n3", "n3", { at: tcp(n2), relayAddress: "" }, { waitMs: 10_000 });
+  await engine.outlets.create("n3", "", { target });
+  const wait = { waitMs: 5_000 };
+  const talk = async (to: string): Promise<string> => {
+    const { resource } = await engine.inlets.create(
+      "n1",
+      "",
+      { bindAddress: "", to, openTimeoutMs: 300 },
+      wait,
+    );
+    const text = await new Promise<string>((resolve) => {
+      let heard = "";
+      const socket = net.connect(Number(resource.status.boundAddress.split(":")[1]), "127.0.0.1");
+      socket.on("data", (data) => {
+        heard += data;
+      });
+      socket.on("error", () => {});
+      socket.on("close", () => resolve(heard));
+    });
+    await engine.inlets.delete("n1", resource.id);
+    return text;
+  };
+  assert.equal(await talk(`${tcp(n3)}/service/outlet`), "ok");
+  assert.equal(await talk(`${tcp(n2)}/service/forward_to_n3/service/hop/service/outlet`), "ok");
+  assert.equal(await talk(`${tcp(n2)}/service/forward_to_n3/service/outlet`), "");
+  assert.equal((await engine.nodes.get("n3")).status.messages.dropped["denied_by_policy"], 1);
+});
+
+test("the change log tells of every change, in order", async () => {
+  const seen: string[] = [];
+  engine.changes.subscribe(({ type, kind, id }) => seen.push(`${type} ${kind} ${id}`));
+  await create("n1");
+  await engine.services.create("n1", "", { kind: "hop" });
+  await engine.outlets.create("n1", "o", { target: "127.0.0.1:1" });
+  await engine.outlets.delete("n1", "o");
+  await engine.nodes.delete("n1");
+  assert.deepEqual(seen, [
+    "added service uppercase",
+    "added service echo",
+    "added tcp_listener node",
+    "added node n1",
+    "added service hop",
+    "added outlet o",
+    "deleted outlet o",
+    "deleted tcp_listener node",
+    "deleted service uppercase",
+    "deleted service echo",
+    "deleted service hop",
+    "deleted node n1",
+  ]);
+});
+
+test("a daemon that drains accepts nothing new and waits for open sessions", async () => {
+  const target = await listen((socket) => socket.on("error", () => {}));
+  const address = await create("n1");
+  await engine.outlets.create("n1", "", { target });
+  const to = `${tcp(address)}/service/outlet`;
+  const { resource } = await engine.inlets.create("n1", "", { bindAddress: "", to }, { waitMs: 5_000 });
+  const client = net.connect(Number(resource.status.boundAddress.split(":")[1]), "127.0.0.1");
+  client.on("error", () => {});
+  await until(async () => (await engine.inlets.get("n1", resource.id)).status.sessions.open === 1);
+  let drained = false;
+  const draining = engine.drain(60_000).then(() => {
+    drained = true;
+  });
+  await assert.rejects(engine.nodes.create("n9", spec), { code: "draining" });
+  await assert.rejects(engine.outlets.create("n1", "late", { target: "127.0.0.1:1" }), { code: "draining" });
+  assert.equal((await engine.nodes.get("n1")).status.state, "draining");
+  assert.equal(drained, false);
+  client.end();
+  await draining;
+});
