@@ -1,10 +1,12 @@
 // Runs the compiled tests with Node's own runner: `node scripts/test.mjs [folder or file part ...]`.
-// The list is made here because `node --test` expands no pattern on Node 20.
+// The list is made here because `node --test` expands no pattern on Node 20. No file may take longer than the limit: a
+// test that hangs fails with its name.
 import { spawnSync } from "node:child_process";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 
 const root = join(import.meta.dirname, "../dist/test");
+const limitMs = 300_000;
 const wanted = process.argv.slice(2);
 const files = readdirSync(root, { recursive: true, encoding: "utf8" })
   .filter((file) => file.endsWith(".test.js"))
@@ -15,5 +17,7 @@ if (files.length === 0) {
   console.error(`no test matches: ${wanted.join(" ")}`);
   process.exit(1);
 }
-const { status } = spawnSync(process.execPath, ["--test", ...files], { stdio: "inherit" });
+const { status } = spawnSync(process.execPath, ["--test", "--test-timeout", String(limitMs), ...files], {
+  stdio: "inherit",
+});
 process.exit(status ?? 1);

@@ -37,7 +37,7 @@ const sweepMs = 1000;
 /**
  * The open connections and running calls of a server. Looks at them once a second and ends what a client holds without
  * using it: a request whose body does not come, a response that is not taken, a connection without calls.
- * (HTTP/1.1 connections between two requests have Node's own timeouts.)
+ * (HTTP/1.1 connections between two requests also have Node's own timeout.)
  */
 export class Connections implements Disposable {
   readonly #limits: Required<ApiLimits>;
@@ -53,14 +53,6 @@ export class Connections implements Disposable {
     this.#log = log;
     this.#timer = setInterval(() => this.#sweep(performance.now()), sweepMs);
     this.#timer.unref();
-  }
-
-  get size(): number {
-    return this.#open.size;
-  }
-
-  get calls(): number {
-    return this.#calls.size;
   }
 
   add(socket: Socket, principal: Principal | undefined): Connection {
@@ -149,14 +141,14 @@ export class Connections implements Disposable {
     }
     for (const connection of this.#open.values()) {
       const { session, calls, isTrusted, openedMs, idleSinceMs } = connection;
-      if (session === undefined || calls.size > 0) continue;
+      if (calls.size > 0) continue;
       const isStranger = !isTrusted && now - openedMs > this.#limits.unauthenticatedTimeoutMs;
-      if (isStranger || session.closed) {
+      if (isStranger || session?.closed) {
         // What was said to be closed and has no call is closed by now, unless Node no longer reads from it: after a
         // breach of the protocol and some kinds of good-bye it misses that the client has gone.
         this.#log.debug("connection.ended", { why: isStranger ? "unauthenticated" : "closed" });
         end(connection);
-      } else if (now - idleSinceMs > this.#limits.idleTimeoutMs) {
+      } else if (session !== undefined && now - idleSinceMs > this.#limits.idleTimeoutMs) {
         this.#log.debug("connection.ended", { why: "idle" });
         session.close();
       }
@@ -165,8 +157,8 @@ export class Connections implements Disposable {
 
   #whyEnd(call: Call, now: number): string | undefined {
     const { request, response } = call;
-    if (!hasArrived(request) && now - call.startedMs > this.#limits.requestTimeoutMs)
-      return "the request does not end";
+    const ageMs = now - call.startedMs;
+    if (ageMs > this.#limits.requestTimeoutMs && !hasArrived(request)) return "the request does not end";
     const waitingBytes = isHttp2(response)
       ? (response.stream?.writableLength ?? 0)
       : (response.socket?.writableLength ?? 0);

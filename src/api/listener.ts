@@ -87,15 +87,17 @@ export function createListener(options: ListenerOptions): Listener {
     http2(socket: net.Socket): void {
       // A session does not end by itself when its client's direction does: the client is gone.
       socket.allowHalfOpen = false;
-      // The session is made inside this call.
-      http2Server.once("session", (session: http2.ServerHttp2Session) => {
+      const onSession = (session: http2.ServerHttp2Session): void => {
         const connection = bySocket.get(socket);
         if (connection === undefined) return;
         connection.session = session;
         bySession.set(session, connection);
         if (connection.isTrusted) widen(session);
-      });
+      };
+      // The session is made inside of the call, so the next one that is announced is that of this socket.
+      http2Server.on("session", onSession);
       http2Server.emit("connection", socket);
+      http2Server.off("session", onSession);
     },
   };
 

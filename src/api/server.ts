@@ -7,7 +7,7 @@ import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
 import { RelayService } from "../../gen/portway/v1/relay_service_pb.js";
 import { SystemService } from "../../gen/portway/v1/system_service_pb.js";
-import { messageOf, PortwayError } from "../base/errors.js";
+import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import { formatSocketAddress, isLoopback } from "../model/socket-address.js";
 import type { Engine } from "../node/engine.js";
@@ -30,6 +30,7 @@ import { portalService } from "./services/portal-service.js";
 import { relayService } from "./services/relay-service.js";
 import { systemService } from "./services/system-service.js";
 import type { System } from "./system.js";
+import { listenTcp } from "./tcp-socket.js";
 import { readTls, type TlsFiles } from "./tls-files.js";
 import type { Tokens } from "./token.js";
 import { listenUnix } from "./unix-socket.js";
@@ -113,7 +114,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   /** Every request of every listener passes here first. */
   const letIn = (admission: AdmissionOptions): RequestHandler => {
-    return (request, response, connection) => {
+    const take: RequestHandler = (request, response, connection) => {
       connections.begin(connection, request, response);
       options.activity?.callBegan();
       response.once("close", () => options.activity?.callEnded());
@@ -148,11 +149,15 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         return;
       }
       trust(connection);
+      rpc(request, response, principal);
+    };
+    return (request, response, connection) => {
       try {
-        rpc(request, response, principal);
+        take(request, response, connection);
       } catch (error) {
+        // A fault costs the one request, never the daemon.
         log.error("request.failed", { path: pathOf(request), error });
-        refuse(request, response, internal(error));
+        response.destroy();
       }
     };
   };
@@ -206,7 +211,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
           }),
         },
         tls === undefined ? {} : { tls: tls.options },
-        (listener) => listenTcp(listener, host, port),
+        (listener) => listenTcp(listener.server, host, port),
       );
       const bound = server.address() as AddressInfo;
       const address = formatSocketAddress({ host: bound.address, port: bound.port });
@@ -228,25 +233,6 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       return this.close();
     },
   };
-}
-
-function listenTcp({ server }: Listener, host: string, port: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onError = (error: NodeJS.ErrnoException): void => {
-      const at = formatSocketAddress({ host, port });
-      const facts = { host, port };
-      const refused = (code: "address_in_use" | "port_privileged" | "address_not_available", why: string) =>
-        reject(new PortwayError(code, `the API can't listen on ${at}: ${why}`, facts, { cause: error }));
-      if (error.code === "EADDRINUSE") refused("address_in_use", "another program does");
-      else if (error.code === "EACCES") refused("port_privileged", "ports below 1024 need privileges");
-      else refused("address_not_available", messageOf(error));
-    };
-    server.once("error", onError);
-    server.listen({ host, port, backlog: 1024 }, () => {
-      server.off("error", onError);
-      resolve();
-    });
-  });
 }
 
 function internal(error: unknown): PortwayError {

@@ -1,4 +1,4 @@
-import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
@@ -14,12 +14,11 @@ const forwarded = [
   "content-type",
   "content-length",
   "content-encoding",
-  "connect-timeout-ms",
   "connect-protocol-version",
   "connect-content-encoding",
-  "grpc-timeout",
   "grpc-encoding",
 ] as const;
+const timeouts = ["connect-timeout-ms", "grpc-timeout"] as const;
 
 /**
  * A request as Connect's handlers take it. Its signal ends if the caller goes away before the answer is complete, and
@@ -35,11 +34,11 @@ export function toUniversalRequest(
   const header = new Headers();
   for (const name of forwarded) {
     const value = headers[name];
-    if (typeof value === "string")
-      header.set(
-        name,
-        name.endsWith("timeout-ms") || name === "grpc-timeout" ? capped(value, maxDeadlineMs) : value,
-      );
+    if (typeof value === "string") header.set(name, value);
+  }
+  for (const name of timeouts) {
+    const value = headers[name];
+    if (typeof value === "string") header.set(name, capped(value, maxDeadlineMs));
   }
   const caller = new AbortController();
   response.once("close", () => {
@@ -67,8 +66,8 @@ function capped(timeout: string, maxMs: number): string {
   const match = /^(\d{1,10})([HMSmun])?$/.exec(timeout);
   if (match === null) return timeout;
   const [, amount, unit] = match;
-  if (Number(amount) * (unit === undefined ? 1 : unitMs[unit as keyof typeof unitMs]) <= maxMs)
-    return timeout;
+  const askedMs = Number(amount) * (unit === undefined ? 1 : unitMs[unit as keyof typeof unitMs]);
+  if (askedMs <= maxMs) return timeout;
   return unit === undefined ? String(maxMs) : `${maxMs}m`;
 }
 
@@ -84,17 +83,13 @@ export async function sendUnary(answer: UniversalServerResponse, response: ApiRe
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
   if (response.destroyed) return;
-  const headers = toNodeHeaders(answer.header);
+  // The two kinds of response differ in nothing that is used here but the types.
+  const out = response as ServerResponse;
+  out.writeHead(answer.status, toNodeHeaders(answer.header));
+  // Known only now that the body is.
   const { trailer } = answer;
-  if (isHttp2(response)) {
-    response.writeHead(answer.status, headers);
-    if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer));
-  } else {
-    // Trailers need chunks, and chunks go before a length.
-    response.writeHead(answer.status, headers);
-    if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer) as Record<string, string>);
-  }
-  (response as ServerResponse).end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  if (trailer !== undefined) out.addTrailers(toNodeHeaders(trailer));
+  out.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
 }
 
 /** Sends the answers of a streaming method as they come. */
@@ -105,8 +100,8 @@ export function sendStream(answer: UniversalServerResponse, response: ApiRespons
   );
 }
 
-function toNodeHeaders(headers: Headers | undefined): OutgoingHttpHeaders {
-  const node: OutgoingHttpHeaders = {};
+function toNodeHeaders(headers: Headers | undefined): Record<string, string> {
+  const node: Record<string, string> = {};
   headers?.forEach((value, name) => {
     node[name] = value;
   });

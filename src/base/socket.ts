@@ -1,5 +1,6 @@
 import net from "node:net";
 import { bindError } from "./socket-errors.js";
+import { handleRead } from "./turn.js";
 
 /** Whoever uses a ByteSocket. The calls come in the turn of the event, and must not throw. */
 export interface ByteSocketUser {
@@ -54,7 +55,7 @@ export class ByteSocket {
     this.#socket = make({
       buffer: () => (this.#closed ? discarded : user.readBuffer()),
       callback: (length) => {
-        if (!this.#closed) user.read(length);
+        if (!this.#closed) handleRead(this.#read, length);
         return true;
       },
     });
@@ -242,6 +243,8 @@ export class ByteSocket {
     this.#user.closed(this.#error);
   }
 
+  readonly #read = (length: number): void => this.#user.read(length);
+
   #copyIn(bytes: Buffer): void {
     for (let at = 0; at < bytes.byteLength && !this.#closed; ) {
       if (this.#socket.isPaused()) {
@@ -252,7 +255,7 @@ export class ByteSocket {
       const size = Math.min(room.byteLength, bytes.byteLength - at);
       bytes.copy(room, 0, at, at + size);
       at += size;
-      this.#user.read(size);
+      handleRead(this.#read, size);
     }
   }
 }

@@ -24,6 +24,8 @@ export interface MessageFields {
   /** The tracing text of the wire, as bytes. */
   readonly trace?: Buffer | undefined;
   readonly backing?: Backing | undefined;
+  /** Bytes in front of the payload, in its buffer, that are free for a header. Counts only with a backing. */
+  readonly headRoomBytes?: number | undefined;
   readonly entrance?: Entrance | undefined;
   readonly exit?: ExitObserver | undefined;
 }
@@ -41,6 +43,11 @@ export class Message {
   readonly payload: Buffer;
   readonly trace: Buffer | undefined;
   readonly backing: Backing | undefined;
+  /**
+   * Bytes in front of the payload that whoever sends the message on may overwrite; the routes may lie there, and are
+   * gone then.
+   */
+  readonly headRoomBytes: number;
   /** Undefined for a message that began on this node. */
   readonly entrance: Entrance | undefined;
   readonly exit: ExitObserver | undefined;
@@ -51,6 +58,7 @@ export class Message {
     this.payload = fields.payload;
     this.trace = fields.trace;
     this.backing = fields.backing;
+    this.headRoomBytes = fields.headRoomBytes ?? 0;
     this.entrance = fields.entrance;
     this.exit = fields.exit;
   }
@@ -63,6 +71,7 @@ export class Message {
       payload: this.payload,
       trace: this.trace,
       backing: this.backing,
+      headRoomBytes: this.headRoomBytes,
       entrance: this.entrance,
       exit: this.exit,
     });

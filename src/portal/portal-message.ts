@@ -6,8 +6,8 @@ export const kind = { ping: 0, pong: 1, disconnect: 2, payload: 3 } as const;
 /** The most data that one message may carry; what a plain Ockam end reads at a time. */
 export const maxDataBytes = 48 * 1024;
 
-/** Bytes to keep free in front of data, so that its head can be written where it lies. */
-export const headRoomBytes = 8;
+/** Bytes to keep free in front of data, so that its head, and a frame's, can be written where it lies. */
+export const headRoomBytes = 512;
 
 export const ping = Buffer.of(kind.ping);
 export const pong = Buffer.of(kind.pong);

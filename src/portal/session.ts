@@ -9,6 +9,7 @@ import type { LocalStream, LocalStreamUser } from "./local-stream.js";
 import {
   decodePortalMessage,
   disconnect,
+  headRoomBytes,
   kind,
   type PortalMessage,
   payloadInPlace,
@@ -65,7 +66,7 @@ const lookMs = 8_000;
  * still for 20 s; behind data that we send, a question may be on its way for long.
  */
 const maxSilentLooks = 3;
-const maxSilentLooksBehindData = 15;
+const maxSilentLooksBehindData = 5;
 
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
@@ -223,7 +224,13 @@ export class Session implements Worker, LocalStreamUser {
     this.#sent = true;
     this.#user.bytesIn(length);
     const payload = payloadInPlace(buffer, at, length);
-    const message = new Message({ onward: this.#remote!, return: this.#back, payload, backing });
+    const message = new Message({
+      onward: this.#remote!,
+      return: this.#back,
+      payload,
+      backing,
+      headRoomBytes: headRoomBytes - (payload.byteLength - length),
+    });
     const outcome = this.#send(message, backing);
     if (typeof outcome === "string") this.#end("route_failed", "reset");
     return outcome === undefined;
@@ -292,7 +299,7 @@ export class Session implements Worker, LocalStreamUser {
       }
     }
     if (this.#state === "ended") this.#leave();
-    else this.#stream?.resume();
+    else if (this.#state === "open") this.#stream?.resume();
   }
 
   #send(message: Message, backing: Backing | undefined): Outcome {

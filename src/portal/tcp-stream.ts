@@ -1,5 +1,6 @@
 import { type Chunk, ChunkPool } from "../base/chunk.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
+import { afterRead } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
 import type { SocketAddress } from "../model/socket-address.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
@@ -15,8 +16,6 @@ const copyBytes = 16 * 1024;
 /** How long the end of a stream may take to write what is queued. */
 const lingerMs = 10_000;
 
-const now = Promise.resolve();
-
 /** A local stream over a TCP socket. */
 export class TcpStream implements LocalStream, ByteSocketUser {
   readonly #user: LocalStreamUser;
@@ -30,6 +29,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   #written = 0;
   #flushDue = false;
   #reading = false;
+  #lastLength = 0;
   #ending = false;
   #closed = false;
   #linger: NodeJS.Timeout | undefined;
@@ -77,7 +77,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#queuedBytes += data.byteLength;
     if (this.#flushDue) return;
     this.#flushDue = true;
-    void now.then(this.#flushNow);
+    afterRead(this.#flushNow);
   }
 
   end(): void {
@@ -98,19 +98,19 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   // ---- the socket calls
 
   readBuffer(): Buffer {
+    if (!this.#closed) this.#chooseBuffer();
     return this.#own === undefined ? sharedRoom : this.#own.bytes.subarray(headRoomBytes);
   }
 
   read(length: number): void {
     if (this.#closed || this.#ending) return;
     const own = this.#own;
-    const more =
-      own === undefined
-        ? this.#user.data(shared, headRoomBytes, length, undefined)
-        : this.#user.data(own.bytes, headRoomBytes, length, own);
-    if (this.#closed) return;
-    this.#chooseBuffer(length);
-    if (!more) this.#stopReading();
+    // Whoever takes the data may end this stream before it holds the chunk.
+    own?.hold();
+    const more = this.#user.data(own?.bytes ?? shared, headRoomBytes, length, own);
+    own?.release();
+    this.#lastLength = length;
+    if (!more && !this.#closed) this.#stopReading();
   }
 
   written(): void {
@@ -136,8 +136,10 @@ export class TcpStream implements LocalStream, ByteSocketUser {
 
   // ----
 
-  #chooseBuffer(lastLength: number): void {
+  /** Where the next read goes; what the last one brought has been handled, and perhaps written. */
+  #chooseBuffer(): void {
     const own = this.#own;
+    const lastLength = this.#lastLength;
     if (own === undefined) {
       if (lastLength === sharedRoom.byteLength) this.#own = pool.take();
     } else if (lastLength < copyBytes) {
@@ -183,10 +185,16 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#letGo();
   }
 
-  /** A write that is under way still reads its bytes: they are left to the garbage collector. */
   #letGo(): void {
     this.#closed = true;
     clearTimeout(this.#linger);
+    const inFlight = this.#inFlight;
+    if (inFlight !== undefined) {
+      // A write that is under way still reads its bytes.
+      this.#socket.release(false, () => {
+        for (const backing of inFlight) backing.release();
+      });
+    }
     for (const backing of this.#held) backing.release();
     this.#held = [];
     this.#segments = [];

@@ -344,7 +344,9 @@ class Client implements RelayClient {
   }
 
   get #hasHeard(): boolean {
-    const { received } = this.#end;
+    const { received, isBlocked } = this.#end;
+    // While we do not read it ourselves, its silence says nothing.
+    if (isBlocked) return true;
     return received !== undefined && received !== this.#heardBefore;
   }
 

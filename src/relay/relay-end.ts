@@ -42,6 +42,12 @@ export class RelayEnd implements Worker, Disposable {
     this.#worker.hearsFrom = "here";
   }
 
+  /** That connection is not read at present: nothing can come in. */
+  get isBlocked(): boolean {
+    const { hearsFrom } = this.#worker;
+    return typeof hearsFrom === "object" && (hearsFrom as Arrival).isBlocked === true;
+  }
+
   /** What has come in on the connection that it hears from, as far as that is known. */
   get received(): number | undefined {
     const { hearsFrom } = this.#worker;

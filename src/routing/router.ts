@@ -135,11 +135,13 @@ export class Router {
   }
 
   #deliver(registration: Registration, message: Message): Outcome {
+    // Once it is taken, the routes may lie in a buffer that is used again.
+    const seen = this.tap && message.withRoutes(message.onward.keep(), message.return.keep());
     try {
       const outcome = registration.worker.handle(message);
       if (outcome === undefined) {
         this.#delivered += 1;
-        this.tap?.message(message, registration, undefined);
+        if (seen !== undefined) this.tap?.message(seen, registration, undefined);
       }
       return outcome;
     } catch (error) {

@@ -24,7 +24,7 @@ export interface ConnectionUser {
    * connection stops reading, waits there, and offers the message again when it opens.
    */
   received(message: Message): Gate | undefined;
-  /** The connection is gone; nothing is called after this. */
+  /** The connection is gone; nothing is called after this. May be called inside `close`. */
   closed(reason: CloseReason, error: Error | undefined): void;
 }
 

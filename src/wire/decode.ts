@@ -3,7 +3,7 @@ import { addressBytes, writeAddress } from "../model/address.js";
 import { type Backing, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
 import { CborReader, malformed } from "./cbor.js";
-import { maxTraceBytes } from "./limits.js";
+import { lengthBytes, maxTraceBytes } from "./limits.js";
 
 /**
  * The message in one frame's CBOR, which lies at `start` to `end` of `bytes`: `[onward, return, payload, trace?]`, as
@@ -23,8 +23,10 @@ export function decodeMessage(
       const back = Route.view(bytes, scanned.start, scanned.end, scanned.count);
       if (scanBytes(bytes, scanned.end, end)) {
         const payload = bytes.subarray(scanned.start, scanned.end);
+        // The frame's own head, its length included, is used up once the message is sent on.
+        const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
         const trace = scanTrace(bytes, scanned.end, end, count - 3);
-        return new Message({ onward, return: back, payload, trace, backing, entrance });
+        return new Message({ onward, return: back, payload, trace, backing, headRoomBytes, entrance });
       }
     }
   }

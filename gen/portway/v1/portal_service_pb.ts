@@ -87,7 +87,7 @@ export type InletSpec = Message<"portway.v1.InletSpec"> & {
   to: string;
 
   /**
-   * How long a session may take to open before its client is disconnected; absent means 10 s.
+   * How long a session may take to open before its client is disconnected; absent means 15 s.
    *
    * @generated from field: google.protobuf.Duration open_timeout = 3;
    */

@@ -74,8 +74,14 @@ export class MemoryConnection implements Connection, GateWaiter {
     });
   }
 
-  static pair(one: MemoryConnectionOptions, other: MemoryConnectionOptions): [MemoryConnection, MemoryConnection] {
-    const ends: [MemoryConnection, MemoryConnection] = [new MemoryConnection(one), new MemoryConnection(other)];
+  static pair(
+    one: MemoryConnectionOptions,
+    other: MemoryConnectionOptions,
+  ): [MemoryConnection, MemoryConnection] {
+    const ends: [MemoryConnection, MemoryConnection] = [
+      new MemoryConnection(one),
+      new MemoryConnection(other),
+    ];
     ends[0].#other = ends[1];
     ends[1].#other = ends[0];
     return ends;
@@ -178,7 +184,9 @@ export class MemoryConnection implements Connection, GateWaiter {
     const user = this.#user!;
     const message = decodeMessage(bytes, lengthBytes, bytes.byteLength, frame, user.entrance);
     // An empty onward route is a heartbeat.
+    frame.hold();
     const gate = message.onward.isEmpty ? undefined : user.received(message);
+    frame.release();
     if (gate !== undefined || this.#closed) return gate;
     this.#receivedMessages += 1;
     this.#receivedBytes += message.payload.byteLength;

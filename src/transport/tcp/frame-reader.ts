@@ -7,6 +7,9 @@ const chunkBytes = 2 * 65_483;
 const minReadBytes = 48 * 1024;
 
 const pool = new ChunkPool(chunkBytes, 16);
+/** For frames of up to about 2 MB, which some programs send all the time; larger ones are rare enough. */
+const largePools = [2, 4, 8, 16].map((times) => new ChunkPool(times * chunkBytes, 2));
+const nothing = new Chunk(0);
 
 /** Bytes that many readers together may have in chunks beyond the usual size. */
 export class ReceiveBudget {
@@ -50,6 +53,8 @@ export class FrameReader {
   /** What was read and not yet cut lies here. */
   #start = 0;
   #end = 0;
+  /** How far the chunk may be filled: its size, or the end of the large frame that it has room for. */
+  #limit = chunkBytes;
   /** Whole frames that were not taken; their chunk is held. */
   #waiting: { readonly chunk: Chunk; start: number; readonly end: number } | undefined;
   #closed = false;
@@ -65,7 +70,9 @@ export class FrameReader {
 
   /** Where the next bytes go. */
   get room(): Buffer {
-    return this.#end === 0 ? this.#chunk.bytes : this.#chunk.bytes.subarray(this.#end);
+    const { bytes } = this.#chunk;
+    const all = this.#end === 0 && this.#limit === bytes.byteLength;
+    return all ? bytes : bytes.subarray(this.#end, this.#limit);
   }
 
   /** Takes one byte off what has been read, if there is one. */
@@ -80,14 +87,14 @@ export class FrameReader {
     this.#end += length;
   }
 
-  /** Cuts and hands on what is there, and makes room for more. */
+  /** Cuts and hands on what is there. */
   cut(): FrameReaderFault | undefined {
     const chunk = this.#chunk;
     // Who is given a frame may close this reader and hold the chunk afterwards.
     chunk.hold();
     const fault = this.#cutFrames(chunk);
     chunk.release();
-    return fault !== undefined || this.#closed ? fault : this.#makeRoom();
+    return fault;
   }
 
   #cutFrames(chunk: Chunk): FrameReaderFault | undefined {
@@ -134,6 +141,8 @@ export class FrameReader {
     this.#closed = true;
     this.#dropWaiting();
     this.#retire(this.#chunk);
+    // Who keeps a closed connection for its counts does not keep its memory.
+    this.#chunk = nothing;
   }
 
   #dropWaiting(): void {
@@ -141,19 +150,23 @@ export class FrameReader {
     this.#waiting = undefined;
   }
 
-  /** Sees to it that `room` is not empty, and large enough to be worth a read. */
-  #makeRoom(): FrameReaderFault | undefined {
+  /**
+   * Sees to it that `room` is not empty, and large enough to be worth a read. Best called when what was cut has been
+   * written: the chunk can then be read into again.
+   */
+  makeRoom(): FrameReaderFault | undefined {
+    if (this.#closed) return undefined;
     const chunk = this.#chunk;
     const size = chunk.bytes.byteLength;
     const start = this.#start;
     const left = this.#end - start;
     const needed = left < lengthBytes ? lengthBytes : lengthBytes + chunk.bytes.readUInt32BE(start);
     if (needed > chunkBytes) {
-      if (start === 0 && this.#end < size) return undefined;
+      if (start === 0 && this.#end < this.#limit) return undefined;
       // A large frame's room doubles with what has come of it: a length alone buys nothing.
-      return this.#moveTo(Math.max(chunkBytes, Math.min(needed, left * 2)));
+      return this.#moveTo(Math.max(chunkBytes, Math.min(needed, left * 2)), needed);
     }
-    if (size !== chunkBytes) return this.#moveTo(chunkBytes);
+    if (size !== chunkBytes) return this.#moveTo(chunkBytes, needed);
     // A frame that begins the chunk fits in it: it is not moved again, however slowly it comes.
     if (left > 0 && start === 0) return undefined;
     if (left === 0 && !chunk.isHeld) {
@@ -162,33 +175,43 @@ export class FrameReader {
       return undefined;
     }
     if (size - this.#end >= minReadBytes && start + needed <= size) return undefined;
-    if (chunk.isHeld) return this.#moveTo(chunkBytes);
+    if (chunk.isHeld) return this.#moveTo(chunkBytes, needed);
     chunk.bytes.copyWithin(0, start, this.#end);
     this.#start = 0;
     this.#end = left;
     return undefined;
   }
 
-  /** Goes on in another chunk of `size` bytes, taking along what is begun. */
-  #moveTo(size: number): FrameReaderFault | undefined {
-    if (size > chunkBytes && !this.#options.budget.take(size)) return "receive_budget_exhausted";
+  /** Goes on in another chunk of at least `size` bytes, taking along what is begun of a frame of `needed` bytes. */
+  #moveTo(size: number, needed: number): FrameReaderFault | undefined {
+    const next = size > chunkBytes ? this.#takeLarge(size) : pool.take();
+    if (next === undefined) return "receive_budget_exhausted";
     const chunk = this.#chunk;
-    const next = size > chunkBytes ? new Chunk(size) : pool.take();
     chunk.bytes.copy(next.bytes, 0, this.#start, this.#end);
     this.#retire(chunk);
     this.#chunk = next;
     this.#end -= this.#start;
     this.#start = 0;
+    // A large chunk ends with its frame: what comes behind that goes to a usual one.
+    this.#limit = size > chunkBytes ? Math.min(next.bytes.byteLength, needed) : chunkBytes;
     return undefined;
   }
 
-  /** A large chunk counts until the last who holds it lets go, for that long it is memory. */
+  #takeLarge(size: number): Chunk | undefined {
+    const from = largePools.find(({ sizeBytes }) => sizeBytes >= size);
+    if (!this.#options.budget.take(from?.sizeBytes ?? size)) return undefined;
+    return from?.take() ?? new Chunk(size);
+  }
+
+  /** A large chunk counts until the last who holds it lets go: for that long it is memory. */
   #retire(chunk: Chunk): void {
     if (chunk.bytes.byteLength === chunkBytes) pool.giveBack(chunk);
     else chunk.freed(this.#giveBackLarge);
   }
 
   readonly #giveBackLarge = (chunk: Chunk): void => {
-    this.#options.budget.giveBack(chunk.bytes.byteLength);
+    const size = chunk.bytes.byteLength;
+    this.#options.budget.giveBack(size);
+    largePools.find(({ sizeBytes }) => sizeBytes === size)?.giveBack(chunk);
   };
 }

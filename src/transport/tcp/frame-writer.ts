@@ -1,4 +1,5 @@
 import { Chunk, ChunkPool } from "../../base/chunk.js";
+import { afterRead, currentTurn } from "../../base/turn.js";
 import type { Backing, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
 
@@ -7,11 +8,10 @@ const copyBytes = 16 * 1024;
 const batchBytes = 128 * 1024;
 /** Queued bytes that are not worth gathering more for. */
 const enoughBytes = 64 * 1024;
-/** Messages that follow each other closer than this are gathered until the end of the turn of the event loop. */
-const closeMs = 0.03;
 
 const pool = new ChunkPool(batchBytes, 16);
-const now = Promise.resolve();
+/** Where a head is made that goes in front of a payload in place; longer ones do not. */
+const scratch = Buffer.allocUnsafeSlow(1024);
 
 /** What the writer needs of a ByteSocket. */
 export interface FrameSink {
@@ -27,8 +27,9 @@ interface Load {
 }
 
 /**
- * Turns messages into writes of one socket. What is queued in one call of the event loop leaves in one write; when
- * messages follow each other closely, what is queued in one turn of the loop does.
+ * Turns messages into writes of one socket. What is queued in one call of the event loop leaves in one write. When two
+ * writes fall into one turn of the loop, what is queued in a turn is gathered from then on, until a turn brings a
+ * message alone: a lone message waits for nothing, and many share a write.
  *
  * `emptied` is called whenever something has left.
  */
@@ -40,13 +41,17 @@ export class FrameWriter {
   #batchStart = 0;
   #batchEnd = 0;
   #segments: Buffer[] = [];
+  /** Frames that follow each other in memory, not a segment yet; what is in the batch and no segment comes behind. */
+  #runMemory: ArrayBufferLike | undefined;
+  #runStart = 0;
+  #runEnd = 0;
   #queued: Load = { held: [], batches: [], bytes: 0 };
   #inFlight: Load | undefined;
   #offeredBytes = 0;
   #flushDue = false;
   #gathering = false;
   #gathered = 0;
-  #lastFlushMs = 0;
+  #lastTurn = -1;
   #closed = false;
 
   constructor(socket: FrameSink, emptied: () => void) {
@@ -72,22 +77,33 @@ export class FrameWriter {
     this.#schedule();
   }
 
-  put(message: Message): void {
+  /** `size` are the bytes of its frame. */
+  put(message: Message, size = frameBytes(message)): void {
     if (this.#closed) return;
     const { payload } = message;
     if (payload.byteLength <= copyBytes) {
-      const bytes = this.#room(frameBytes(message));
-      const at = writeHead(bytes, this.#batchEnd, message);
+      const bytes = this.#room(size);
+      const at = writeHead(bytes, this.#batchEnd, message, size);
       bytes.set(payload, at);
       this.#commit(writeTail(bytes, at + payload.byteLength, message) - this.#batchEnd);
-    } else this.#putLarge(message);
+    } else this.#putLarge(message, size);
     this.#schedule();
   }
 
-  #putLarge(message: Message): void {
-    const { payload, backing } = message;
-    const head = this.#room(headBytes(message));
-    this.#commit(writeHead(head, this.#batchEnd, message) - this.#batchEnd);
+  #putLarge(message: Message, size: number): void {
+    const { payload, backing, headRoomBytes } = message;
+    const headSize = headBytes(message);
+    if (
+      backing !== undefined &&
+      message.trace === undefined &&
+      headSize <= headRoomBytes &&
+      headSize <= scratch.byteLength
+    ) {
+      this.#putInPlace(message, size, headSize, backing);
+      return;
+    }
+    const head = this.#room(headSize);
+    this.#commit(writeHead(head, this.#batchEnd, message, size) - this.#batchEnd);
     this.#endSegment();
     if (backing === undefined) this.#segments.push(Buffer.from(payload));
     else {
@@ -99,6 +115,28 @@ export class FrameWriter {
     if (message.trace === undefined) return;
     const tail = this.#room(tailBytes(message));
     this.#commit(writeTail(tail, this.#batchEnd, message) - this.#batchEnd);
+  }
+
+  /** Writes the head where the message's old one lay. Frames that follow each other there leave as one segment. */
+  #putInPlace(message: Message, size: number, headSize: number, backing: Backing): void {
+    const { buffer, byteOffset } = message.payload;
+    const start = byteOffset - headSize;
+    writeHead(scratch, 0, message, size);
+    // The routes may lie where the head goes: it is made elsewhere first.
+    new Uint8Array(buffer, start, headSize).set(
+      headSize === scratch.byteLength ? scratch : scratch.subarray(0, headSize),
+    );
+    backing.hold();
+    this.#queued.held.push(backing);
+    this.#queued.bytes += size;
+    if (buffer === this.#runMemory && start === this.#runEnd && this.#batchEnd === this.#batchStart) {
+      this.#runEnd += size;
+      return;
+    }
+    this.#endSegment();
+    this.#runMemory = buffer;
+    this.#runStart = start;
+    this.#runEnd = start + size;
   }
 
   /** Must be called when the socket has written what it did not take at once. */
@@ -159,14 +197,18 @@ export class FrameWriter {
   }
 
   #endSegment(): void {
+    if (this.#runMemory !== undefined) {
+      this.#segments.push(Buffer.from(this.#runMemory, this.#runStart, this.#runEnd - this.#runStart));
+      this.#runMemory = undefined;
+    }
     if (this.#batchEnd === this.#batchStart) return;
     this.#segments.push(this.#batch!.bytes.subarray(this.#batchStart, this.#batchEnd));
     this.#batchStart = this.#batchEnd;
   }
 
   #endBatch(): void {
-    if (this.#batch === undefined) return;
     this.#endSegment();
+    if (this.#batch === undefined) return;
     this.#queued.batches.push(this.#batch);
     this.#batch = undefined;
     this.#batchStart = 0;
@@ -180,12 +222,12 @@ export class FrameWriter {
     this.#gathered = 1;
     const isLittle = this.#queued.bytes < enoughBytes;
     if (isLittle && !this.#gathering) {
-      const time = performance.now();
-      this.#gathering = time - this.#lastFlushMs < closeMs;
-      this.#lastFlushMs = time;
+      const turn = currentTurn();
+      this.#gathering = turn === this.#lastTurn;
+      this.#lastTurn = turn;
     }
     if (this.#gathering && isLittle) setImmediate(flushGathered, this);
-    else void now.then(this.#flushNow);
+    else afterRead(this.#flushNow);
   }
 
   readonly #flushNow = (): void => {

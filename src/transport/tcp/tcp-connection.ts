@@ -120,14 +120,15 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     if (this.#closed) return undefined;
     const { maxFrameBytes, sendQueueBytes } = this.#options.limits;
     if (this.#writer.queuedBytes >= sendQueueBytes) return this.#gate;
-    const bytes = frameBytes(message) - lengthBytes;
+    const size = frameBytes(message);
+    const bytes = size - lengthBytes;
     if (bytes > maxFrameBytes) {
       const said = `the message needs a frame of ${bytes} bytes; at most ${maxFrameBytes}`;
       throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
     }
     this.#sentMessages += 1;
     this.#sentBytes += message.payload.byteLength;
-    this.#writer.put(message);
+    this.#writer.put(message, size);
     return undefined;
   }
 
@@ -153,6 +154,8 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
   }
 
   readBuffer(): Buffer {
+    const fault = this.#reader.makeRoom();
+    if (fault !== undefined) this.#end(fault, undefined);
     return this.#reader.room;
   }
 

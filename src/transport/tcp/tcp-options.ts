@@ -13,7 +13,10 @@ export interface TcpOptions {
   readonly maxFrameBytes?: number;
   /** Bytes queued or on their way to the kernel at which a connection takes no more; one message may exceed it. */
   readonly sendQueueBytes?: number;
-  /** Bytes that all connections together may hold for frames that are larger than a read buffer. */
+  /**
+   * Bytes that all connections together may hold for frames that are larger than a read buffer, from their first bytes
+   * until whoever got them has let go. A connection that needs more is closed.
+   */
   readonly receiveBudgetBytes?: number;
   /** True uses documented interfaces of Node alone (base/socket). */
   readonly plainSockets?: boolean;

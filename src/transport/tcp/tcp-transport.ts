@@ -46,9 +46,7 @@ export class TcpTransport implements Transport {
       failed(dialReason(reason, error, connection.isConnected, dialTimeoutMs), error),
     );
     try {
-      connection.adopt(
-        ByteSocket.dial({ ...peer, plainSockets }, connection, () => connection.start()),
-      );
+      connection.adopt(ByteSocket.dial({ ...peer, plainSockets }, connection, () => connection.start()));
     } catch (error) {
       // Node throws at once for a port that can't be one.
       this.#connections.delete(connection);
@@ -84,25 +82,24 @@ export class TcpTransport implements Transport {
   }
 
   #accept(accepted: AcceptedSocket, listener: TcpListener, attach: Attach): void {
-    const tooMany = this.#accepted >= this.#limits.maxAcceptedConnections;
-    if (!tooMany) {
-      this.#accepted += 1;
-      listener.open += 1;
+    if (this.#accepted >= this.#limits.maxAcceptedConnections) {
+      listener.refuse("too_many_connections");
+      ByteSocket.refuse(accepted);
+      return;
     }
+    this.#accepted += 1;
+    listener.open += 1;
     const connection = this.#connection(
       attach,
       () => {},
       (reason) => {
-        if (!tooMany) {
-          this.#accepted -= 1;
-          listener.open -= 1;
-        }
+        this.#accepted -= 1;
+        listener.open -= 1;
         if (!orderly.has(reason)) listener.refuse(reason);
       },
     );
     connection.adopt(ByteSocket.accepted(accepted, connection));
-    if (tooMany) connection.abandon("too_many_connections");
-    else connection.start(this.#limits.handshakeTimeoutMs);
+    connection.start(this.#limits.handshakeTimeoutMs);
   }
 
   #connection(
