@@ -102,6 +102,19 @@ test("an HTTP/2 connection that makes no call that is let in is closed, and so i
   assert.deepEqual(why.sort(), ["idle", "unauthenticated", "unauthenticated"]);
 });
 
+test("an HTTP/1.1 connection that makes no call that is let in is closed, however busy it is", async (t) => {
+  const { server } = await apiFixture(t, { limits: { unauthenticatedTimeoutMs: 100 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const stranger = new RawSocket(at);
+  const ask = (): void => {
+    stranger.socket.write(`POST ${path} HTTP/1.1\r\nhost: ${at}\r\n\r\n`);
+  };
+  const asking = setInterval(ask, 50);
+  await stranger.closed();
+  clearInterval(asking);
+  assert.match(stranger.received.toString(), /^HTTP\/1.1 401 /);
+});
+
 test("a client that stops reading is cut off, over HTTP/1.1 and HTTP/2", async (t) => {
   const { server, token, engine } = await apiFixture(t, { limits: { stallTimeoutMs: 300 } });
   engine.onSend = async () => ({ payload: Buffer.alloc(4_000_000), returnRoute: "", roundTripMs: 1 });

@@ -44,11 +44,12 @@ test("those who wait are called in the order in which they came, once per wait",
 test("one who finds it full again waits behind the others, who keep their turn", () => {
   const { gate } = makeGate();
   const opened: string[] = [];
-  for (const waiter of waiters("abc", opened, gate, () => true)) gate.wait(waiter);
+  const all = waiters("abc", opened, gate, () => true);
+  for (const waiter of all) gate.wait(waiter);
   for (let left = 6; left > 0; left -= 1) gate.open();
   assert.deepEqual(opened, ["a", "b", "c", "a", "b", "c"]);
-  for (const waiter of waiters("d", opened, gate)) gate.leave(waiter);
   assert.equal(gate.waiting, 3);
+  for (const waiter of all) gate.leave(waiter);
 });
 
 test("one who left is not called, also if it leaves while others are", () => {

@@ -101,6 +101,15 @@ test("the local program is not read before the session is open", () => {
   assert.equal(stream.resumed, 1);
 });
 
+test("a ping that had to wait for room does not start the reading of the local program", () => {
+  const gate = createTestGate();
+  answer = () => gate;
+  session.signal(ping, Route.of(far));
+  answer = () => undefined;
+  gate.open();
+  assert.deepEqual([sent, stream.resumed], [["00"], 0]);
+});
+
 test("data goes both ways once it is open", () => {
   session.open(remote);
   assert.equal(local("hi"), true);
