@@ -137,7 +137,7 @@ export class Node {
     const plan = planRoute(to);
     const answer = async (onward: Route): Promise<Reply> => {
       const sentMs = clock.monotonicMs();
-      const leftMs = Math.max(1, timeoutMs - (sentMs - startMs));
+      const leftMs = Math.max(1, Math.round(timeoutMs - (sentMs - startMs)));
       const reply = await request(router, { onward, payload, timeoutMs: leftMs, signal });
       return {
         payload: reply.payload,
