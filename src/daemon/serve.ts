@@ -1,4 +1,5 @@
 import { createEngine } from "../node/host.js";
+import { compileSooner } from "./compile-sooner.js";
 import type { ServeFlags } from "./config.js";
 import { runDaemonProcess } from "./daemon-process.js";
 import type { ExitCode } from "./exit-error.js";
@@ -8,5 +9,6 @@ import type { ExitCode } from "./exit-error.js";
  * the environment are read in config.ts.
  */
 export function serve(flags: ServeFlags): Promise<ExitCode> {
+  compileSooner();
   return runDaemonProcess({ flags, createEngine });
 }
