@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { DescMethodUnary, DescService, MessageInitShape } from "@bufbuild/protobuf";
 import type { CallOptions, Client } from "@connectrpc/connect";
 import { createCall, type UnaryCall } from "./call.js";
@@ -17,6 +18,8 @@ export function createPortwayClient(target: ClientTarget, given: ClientOptions =
   }
   const options = resolveClientOptions(given);
   const closed = new AbortController();
+  // Each call that is under way listens to its signal.
+  setMaxListeners(0, closed.signal);
   let exchange: Promise<Exchange> | undefined;
   const open = (): Promise<Exchange> => {
     exchange ??= createExchange(target, options);

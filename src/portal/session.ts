@@ -144,7 +144,7 @@ export class Session implements Worker, LocalStreamUser {
     if (this.#state !== "opening") return;
     this.#remote = remote;
     this.#state = "open";
-    this.#looking = setTimeout(() => this.#firstLook(), firstLookMs);
+    this.#looking = setTimeout(() => this.#firstLook(), firstLookMs).unref();
     this.#stream?.resume();
   }
 
@@ -253,7 +253,7 @@ export class Session implements Worker, LocalStreamUser {
 
   #firstLook(): void {
     this.#tell(ping);
-    this.#looking = setInterval(() => this.#look(), lookMs);
+    this.#looking = setInterval(() => this.#look(), lookMs).unref();
   }
 
   /** A far end whose node is gone says nothing of it, and what is sent to it is dropped on the way. */
@@ -356,8 +356,7 @@ export class Session implements Worker, LocalStreamUser {
       this.#send(new Message({ onward: remote, return: this.#back, payload: disconnect }), undefined);
     } else this.#dropUnsent();
     if (isAnswerDue && end !== "remote_ended" && end !== "route_failed") {
-      this.#lateAnswer = setTimeout(() => this.#leave(), lateAnswerMs);
-      this.#lateAnswer.unref();
+      this.#lateAnswer = setTimeout(() => this.#leave(), lateAnswerMs).unref();
     } else if (this.#unsent.length === 0) this.#leave();
     if (how === "end") this.#stream?.end();
     else this.#stream?.reset();

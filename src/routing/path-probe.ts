@@ -107,8 +107,9 @@ export class PathProbe implements Disposable {
       return;
     }
     this.#again(signal, retryMs);
-    // While we do not read the connection ourselves, an answer can't come in.
-    if (this.#usedSince || arrival?.isBlocked === true) return;
+    // A full queue of ours has a limit of its own; and while we do not read a connection, no answer can come in.
+    const isHeldUp = failure instanceof PortwayError && failure.code === "queue_full";
+    if (this.#usedSince || isHeldUp || arrival?.isBlocked === true) return;
     const heard = (arrival?.traffic?.receivedMessages ?? heardBefore) > heardBefore;
     this.#failures = heard ? 0 : this.#failures + 1;
     failed(failure, clock.wallMs() + retryMs, { answered: this.#answered, heard });

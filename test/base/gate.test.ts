@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { Gate, type GateWaiter } from "../../src/base/gate.js";
 
 function makeGate(stallTimeoutMs = 1_000) {
@@ -10,6 +10,11 @@ function makeGate(stallTimeoutMs = 1_000) {
     onStalled: () => (queue.stalled += 1),
   });
   return { gate, queue };
+}
+
+/** Millisecond by millisecond: a timer that another one starts begins at its time. */
+function pass(t: TestContext, ms: number): void {
+  for (let left = ms; left > 0; left -= 1) t.mock.timers.tick(1);
 }
 
 function waiters(
@@ -68,12 +73,12 @@ test("a queue that gives nothing away for the time is reported, while somebody w
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { gate, queue } = makeGate(1_000);
   const [waiter] = waiters("a", [], gate);
-  t.mock.timers.tick(10_000);
+  pass(t, 10_000);
   assert.equal(queue.stalled, 0, "nobody waits");
   gate.wait(waiter!);
-  t.mock.timers.tick(999);
+  pass(t, 999);
   assert.equal(queue.stalled, 0);
-  t.mock.timers.tick(1);
+  pass(t, 1);
   assert.equal(queue.stalled, 1);
 });
 
@@ -83,12 +88,41 @@ test("a queue that gives something away each time is never reported, however slo
   const [waiter] = waiters("a", [], gate);
   gate.wait(waiter!);
   for (let left = 20; left > 0; left -= 1) {
-    t.mock.timers.tick(900);
+    pass(t, 900);
     queue.given += 1;
   }
   assert.equal(queue.stalled, 0);
-  for (let left = 2; left > 0; left -= 1) t.mock.timers.tick(1_000);
+  for (let left = 2; left > 0; left -= 1) pass(t, 1_000);
   assert.equal(queue.stalled, 1);
+});
+
+test("a queue that filled up after the wait began is reported a quarter of the time later at most", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { gate, queue } = makeGate(1_000);
+  gate.wait(waiters("a", [], gate)[0]!);
+  pass(t, 10);
+  queue.given += 1;
+  pass(t, 1_239);
+  assert.equal(queue.stalled, 0);
+  pass(t, 1);
+  assert.equal(queue.stalled, 1);
+});
+
+test("a queue that is spared has as long again", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  let stalled = 0;
+  let spares = 1;
+  const gate = new Gate({
+    stallTimeoutMs: 1_000,
+    progress: () => 0,
+    isSpared: () => spares-- > 0,
+    onStalled: () => (stalled += 1),
+  });
+  gate.wait(waiters("a", [], gate)[0]!);
+  pass(t, 1_999);
+  assert.equal(stalled, 0);
+  pass(t, 1);
+  assert.equal(stalled, 1);
 });
 
 test("who waits at the gate of a queue that has gone is called all the same", (t) => {
@@ -97,7 +131,7 @@ test("who waits at the gate of a queue that has gone is called all the same", (t
   const opened: string[] = [];
   gate.open();
   for (const waiter of waiters("ab", opened, gate)) gate.wait(waiter);
-  t.mock.timers.tick(1_000);
+  pass(t, 1_000);
   assert.deepEqual(opened, ["a", "b"]);
 });
 
@@ -107,12 +141,12 @@ test("a gate that opened, or that nobody waits at any more, reports nothing", (t
   const [a, b] = waiters("ab", [], gate);
   gate.wait(a!);
   gate.open();
-  t.mock.timers.tick(5_000);
+  pass(t, 5_000);
   gate.wait(a!);
   gate.wait(b!);
   gate.leave(a!);
   gate.leave(b!);
-  t.mock.timers.tick(5_000);
+  pass(t, 5_000);
   assert.equal(queue.stalled, 0);
 });
 
@@ -132,13 +166,13 @@ test("another who begins to wait, or stops, does not put the report off", (t) =>
   const { gate, queue } = makeGate(1_000);
   const [a, b, c] = waiters("abc", [], gate);
   gate.wait(a!);
-  t.mock.timers.tick(999);
+  pass(t, 999);
   gate.wait(b!);
   gate.wait(c!);
   gate.leave(a!);
-  t.mock.timers.tick(1);
+  pass(t, 1);
   assert.equal(queue.stalled, 1);
-  t.mock.timers.tick(10_000);
+  pass(t, 10_000);
   assert.equal(queue.stalled, 1, "a stall is reported once");
 });
 
@@ -147,7 +181,7 @@ test("what was given away before anybody waited is no progress", (t) => {
   const { gate, queue } = makeGate(1_000);
   queue.given = 7;
   gate.wait(waiters("a", [], gate)[0]!);
-  t.mock.timers.tick(1_000);
+  pass(t, 1_000);
   assert.equal(queue.stalled, 1);
 });
 
@@ -155,11 +189,11 @@ test("a wait that begins while the gate opens has the whole time", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout"] });
   const { gate, queue } = makeGate(1_000);
   for (const waiter of waiters("ab", [], gate, (name) => name === "a")) gate.wait(waiter);
-  t.mock.timers.tick(999);
+  pass(t, 999);
   gate.open();
-  t.mock.timers.tick(999);
+  pass(t, 999);
   assert.equal(queue.stalled, 0);
-  t.mock.timers.tick(1);
+  pass(t, 1);
   assert.equal(queue.stalled, 1);
 });
 
@@ -170,7 +204,7 @@ test("the owner may open the gate when it is told of the stall, which frees who 
   const [waiter] = waiters("a", opened, gate);
   for (let wait = 1; wait <= 2; wait += 1) {
     gate.wait(waiter!);
-    t.mock.timers.tick(1_000);
+    pass(t, 1_000);
     assert.equal(opened.length, wait);
     assert.equal(gate.waiting, 0);
   }

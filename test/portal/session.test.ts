@@ -233,3 +233,67 @@ test("a disconnect before the pong ends an opening session with a reset", () => 
   incoming(disconnect.toString("hex"));
   assert.deepEqual([end, stream.end_], ["remote_ended", "reset"]);
 });
+
+test("a ping in an open session is answered, so that the other end knows of us", () => {
+  session.open(remote);
+  assert.equal(incoming("00"), undefined);
+  assert.deepEqual(sent, ["01"]);
+});
+
+test("a far end that answered once and is silent at three looks ends the session with a reset", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  session.open(remote);
+  t.mock.timers.tick(2_000);
+  assert.deepEqual(sent, ["00"]);
+  assert.equal(incoming("01"), undefined);
+  for (let look = 0; look < 3; look += 1) t.mock.timers.tick(8_000);
+  assert.deepEqual([sent, end], [["00", "00", "00"], undefined]);
+  t.mock.timers.tick(8_000);
+  assert.deepEqual([end, stream.end_], ["silent", "reset"]);
+});
+
+test("a far end that never answers, as Ockam's, is soon not asked any more, and the session stays", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  session.open(remote);
+  t.mock.timers.tick(2_000);
+  for (let look = 0; look < 20; look += 1) t.mock.timers.tick(8_000);
+  assert.deepEqual([sent, end], [["00", "00", "00"], undefined]);
+});
+
+test("data counts as an answer, and while data is sent the far end has longer", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  session.open(remote);
+  t.mock.timers.tick(2_000);
+  incoming("01");
+  t.mock.timers.tick(8_000);
+  for (let look = 0; look < 4; look += 1) {
+    assert.equal(local("on"), true);
+    t.mock.timers.tick(8_000);
+  }
+  assert.equal(end, undefined);
+  incoming(payloadOf("there"));
+  for (let look = 0; look < 3; look += 1) t.mock.timers.tick(8_000);
+  assert.equal(end, undefined);
+  t.mock.timers.tick(8_000);
+  assert.equal(end, "silent");
+});
+
+test("the end of the connection that it hears from ends it with a reset", () => {
+  const there = new Router({ policy: defaultAccessPolicy, log: silentLog });
+  const by = "node_listener";
+  const { dialer } = connect({ router, by }, { router: there, by });
+  session.signal(ping, Route.of(dialer.address, far));
+  session.open(remote);
+  dialer.lose();
+  assert.deepEqual([end, stream.end_], ["route_failed", "reset"]);
+  assert.equal(router.find(session.address), undefined);
+});
+
+test("a pong that comes after its session was given up is answered with a disconnect, once", () => {
+  session.signal(ping, Route.of(far));
+  session.close("reset");
+  assert.deepEqual(sent, ["00"]);
+  assert.equal(incoming("01"), undefined);
+  assert.deepEqual(sent, ["00", "02"]);
+  assert.equal(router.find(session.address), undefined);
+});

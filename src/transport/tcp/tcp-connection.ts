@@ -2,7 +2,8 @@ import type { Chunk } from "../../base/chunk.js";
 import { PortwayError } from "../../base/errors.js";
 import { Gate, type GateWaiter } from "../../base/gate.js";
 import type { ByteSocket, ByteSocketUser } from "../../base/socket.js";
-import type { Message } from "../../model/message.js";
+import { Message } from "../../model/message.js";
+import { Route } from "../../model/route.js";
 import type { SocketAddress } from "../../model/socket-address.js";
 import { decodeMessage } from "../../wire/decode.js";
 import { frameBytes } from "../../wire/encode.js";
@@ -16,6 +17,9 @@ import type { TcpOptions } from "./tcp-options.js";
 const lingerMs = 1_000;
 
 const version = Uint8Array.of(protocolVersion);
+const heartbeat = new Message({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) });
+/** A connection that is not read says so this often in the time that its peer's patience lasts. */
+const heartbeatsPerStall = 4;
 
 export interface TcpConnectionOptions {
   readonly limits: Required<TcpOptions>;
@@ -46,6 +50,9 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
   #connected = false;
   #closeReason: CloseReason = "connection_failed";
   #timer: NodeJS.Timeout | undefined;
+  #heartbeat: NodeJS.Timeout | undefined;
+  #heartbeatMs = Number.NEGATIVE_INFINITY;
+  #sparedAt = -1;
   #peer: SocketAddress = { host: "", port: 0 };
   #local: SocketAddress = { host: "", port: 0 };
   #receivedMessages = 0;
@@ -64,6 +71,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     this.#gate = new Gate({
       stallTimeoutMs: limits.stallTimeoutMs,
       progress: () => this.#writer.offeredBytes - this.#socket.progress,
+      isSpared: () => this.#isSpared(),
       onStalled: () => this.#end("stalled", undefined),
     });
   }
@@ -188,12 +196,32 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     this.#reader.again();
     if (this.#closed) return;
     if (this.#reader.isWaiting) this.#wait();
-    else this.#socket.resume();
+    else {
+      this.#stopHeartbeat();
+      this.#socket.resume();
+    }
   }
 
   #wait(): void {
     this.#socket.pause();
+    const { stallTimeoutMs } = this.#options.limits;
+    // Whoever waits for us must not take us for dead because somebody behind us is.
+    this.#heartbeat ??= setInterval(() => this.#writer.put(heartbeat), stallTimeoutMs / heartbeatsPerStall);
     this.#blockedBy!.wait(this);
+  }
+
+  /** A peer that takes nothing but says that it lives is spared, once each time that it has taken something. */
+  #isSpared(): boolean {
+    const taken = this.#writer.offeredBytes - this.#socket.progress;
+    const isSilent = performance.now() - this.#heartbeatMs > this.#options.limits.stallTimeoutMs;
+    if (isSilent || taken === this.#sparedAt) return false;
+    this.#sparedAt = taken;
+    return true;
+  }
+
+  #stopHeartbeat(): void {
+    clearInterval(this.#heartbeat);
+    this.#heartbeat = undefined;
   }
 
   /** True once the peer's version byte is in and right. */
@@ -221,7 +249,9 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
       return true;
     }
     // An empty onward route is a heartbeat.
-    const gate = message.onward.isEmpty ? undefined : user.received(message);
+    const isHeartbeat = message.onward.isEmpty;
+    if (isHeartbeat) this.#heartbeatMs = performance.now();
+    const gate = isHeartbeat ? undefined : user.received(message);
     if (gate !== undefined) {
       this.#blockedBy = gate;
       return false;
@@ -246,6 +276,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
 
   #stopReading(): void {
     clearTimeout(this.#timer);
+    this.#stopHeartbeat();
     this.#socket.pause();
     this.#blockedBy?.leave(this);
     this.#blockedBy = undefined;

@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import net from "node:net";
+import { type TestContext, test } from "node:test";
+import { Message } from "../../../src/model/message.js";
+import { Route } from "../../../src/model/route.js";
+import { TcpTransport } from "../../../src/transport/tcp/tcp-transport.js";
+import type { Connection } from "../../../src/transport/transport.js";
+import { encodeMessage } from "../../../src/wire/encode.js";
+import { CollectingUser, closedGate, opened } from "../../suites/collecting-user.js";
+import { hex } from "../../wire/vectors.js";
+
+const stallTimeoutMs = 400;
+const heartbeat = hex("00000004 83 80 80 40");
+const routes = { onward: Route.parse("worker"), return: Route.parse("back") };
+
+/** A connection of ours and the plain socket at its other end. */
+async function pair(t: TestContext, user: CollectingUser) {
+  const transport = new TcpTransport({ stallTimeoutMs });
+  t.after(() => transport.close());
+  let connection: Connection | undefined;
+  const { bound } = await transport.listen({ host: "127.0.0.1", port: 0 }, (made) => {
+    connection = made;
+    return user;
+  });
+  const socket = net.connect(bound);
+  socket.on("error", () => {});
+  t.after(() => socket.destroy());
+  await once(socket, "connect");
+  socket.write(hex("01"));
+  while (connection === undefined) await new Promise(setImmediate);
+  return { connection, socket };
+}
+
+/** Sends until the peer takes no more; how long it is waited for from then on. */
+async function patience(connection: Connection, user: CollectingUser): Promise<number> {
+  const payload = Buffer.alloc(48 * 1024, 7);
+  let lastMs = performance.now();
+  while (user.ended === undefined) {
+    const gate = connection.send(new Message({ ...routes, payload }));
+    if (gate === undefined) lastMs = performance.now();
+    else await opened(gate);
+  }
+  assert.equal(user.ended, "stalled");
+  return performance.now() - lastMs;
+}
+
+test("a peer that takes nothing is cut off after the limit; one that says that it lives, after twice", async (t) => {
+  const quiet = new CollectingUser();
+  const silent = await pair(t, quiet);
+  silent.socket.pause();
+  const silentMs = await patience(silent.connection, quiet);
+  assert.ok(silentMs >= stallTimeoutMs * 0.9 && silentMs < stallTimeoutMs * 2, `${silentMs} ms`);
+
+  const user = new CollectingUser();
+  const alive = await pair(t, user);
+  alive.socket.pause();
+  const beating = setInterval(() => alive.socket.write(heartbeat), stallTimeoutMs / 4);
+  t.after(() => clearInterval(beating));
+  const aliveMs = await patience(alive.connection, user);
+  assert.ok(aliveMs >= stallTimeoutMs * 1.9, `${aliveMs} ms`);
+  assert.deepEqual(user.messages, []);
+});
+
+test("a connection says that it lives for as long as what it brings is not taken, and no longer", async (t) => {
+  const gate = closedGate();
+  let isFull = true;
+  const user = new CollectingUser();
+  user.answer = () => (isFull ? gate : undefined);
+  const { socket } = await pair(t, user);
+  let beats = 0;
+  socket.once("data", (version) => assert.deepEqual(version, hex("01")));
+  await once(socket, "data");
+  socket.on("data", (data: Buffer) => {
+    assert.deepEqual(data.subarray(0, 8), heartbeat);
+    beats += data.byteLength / heartbeat.byteLength;
+  });
+  socket.write(encodeMessage(new Message({ ...routes, payload: Buffer.from("held") })));
+  while (beats < 2) await once(socket, "data");
+  isFull = false;
+  gate.open();
+  await user.has(1);
+  const atOpening = beats;
+  const other = closedGate();
+  const timer = setTimeout(() => other.open(), stallTimeoutMs);
+  t.after(() => clearTimeout(timer));
+  await opened(other);
+  assert.ok(beats - atOpening <= 1, `${beats - atOpening} more`);
+});
