@@ -181,9 +181,9 @@ export class ByteSocket {
   }
 
   /**
-   * The user goes; `closed` is not called, and no buffer of its is read into. An orderly end, begun with `end` after
-   * the last write has left, gets a second to take place: bytes that the kernel has could be lost by closing at once
-   * while it still holds unread ones.
+   * The user goes; `closed` is not called, and no buffer of its is read into. An orderly end, asked for after the last
+   * write has left, gets a second to take place where the peer may still send: bytes that the kernel has could be lost
+   * by closing at once while it still holds unread ones.
    *
    * `freed` is called when the bytes of a write under way are used no more.
    */
@@ -199,6 +199,7 @@ export class ByteSocket {
       return;
     }
     this.#closed = true;
+    socket.end();
     const timer = setTimeout(() => socket.destroy(), orderlyEndMs);
     timer.unref();
     socket.once("close", () => clearTimeout(timer));

@@ -85,7 +85,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#ending = true;
     this.#stopReading();
     this.#flush();
-    if (this.queuedBytes === 0) this.#finish(true);
+    if (this.queuedBytes === 0) this.#finish();
     else this.#linger = setTimeout(() => this.reset(), lingerMs);
   }
 
@@ -120,7 +120,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#flush();
     if (this.#closed) return;
     if (!this.#ending) this.#user.drained();
-    else if (this.queuedBytes === 0) this.#finish(true);
+    else if (this.queuedBytes === 0) this.#finish();
   }
 
   ended(): void {
@@ -179,9 +179,8 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#inFlightBytes = bytes;
   }
 
-  #finish(orderly: boolean): void {
-    this.#socket.end();
-    this.#socket.release(orderly);
+  #finish(): void {
+    this.#socket.release(true);
     this.#letGo();
   }
 

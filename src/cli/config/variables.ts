@@ -3,6 +3,9 @@ import { keyText, quoted, Refusal } from "./problems.js";
 /** What one value may grow to, so that variables made of variables can't fill the memory. */
 const maxExpandedCharacters = 8_192;
 
+/** How many variables may be made of each other in a row: each one takes some of the stack. */
+const maxDepth = 100;
+
 export interface VariableSources {
   /** From `--variable NAME=VALUE`; these win. */
   readonly given: Readonly<Record<string, string>>;
@@ -33,6 +36,7 @@ export class Variables {
   readonly #sources: VariableSources;
   readonly #file: ReadonlyMap<string, FileVariable>;
   readonly #found = new Map<string, Found>();
+  #depth = 0;
 
   constructor(sources: VariableSources, file: ReadonlyMap<string, FileVariable>) {
     this.#sources = sources;
@@ -96,7 +100,14 @@ export class Variables {
       throw new Refusal(`the variable '${name}' is made of itself`, "a text without it");
     if (found !== undefined) return found.is === "value" ? found.text : refusedElsewhere;
     this.#found.set(name, { is: "expanding" });
+    this.#depth += 1;
     try {
+      if (this.#depth > maxDepth) {
+        throw new Refusal(
+          `the variable '${name}' is too deep in others`,
+          `at most ${maxDepth} made of each other`,
+        );
+      }
       const text = this.expand(variable.text);
       if (text === "") throw new Refusal(emptyValue(name), "a text, or no such variable");
       this.#found.set(name, text === refusedElsewhere ? { is: "refused" } : { is: "value", text });
@@ -106,6 +117,8 @@ export class Variables {
       this.#found.set(name, { is: "refused" });
       variable.refuse(error);
       return refusedElsewhere;
+    } finally {
+      this.#depth -= 1;
     }
   }
 }

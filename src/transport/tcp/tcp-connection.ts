@@ -157,7 +157,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     this.#writer.flush();
     // From here on what is sent is lost, so nobody has to wait for room.
     this.#gate.open();
-    if (this.#writer.queuedBytes === 0) this.#finishOrderly();
+    if (this.#writer.queuedBytes === 0) this.#finish(true, undefined);
     else this.#timer = setTimeout(() => this.#finish(false, undefined), lingerMs);
   }
 
@@ -178,7 +178,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
 
   written(): void {
     this.#writer.written();
-    if (this.#closed && this.#writer.queuedBytes === 0) this.#finishOrderly();
+    if (this.#closed && this.#writer.queuedBytes === 0) this.#finish(true, undefined);
   }
 
   ended(): void {
@@ -280,11 +280,6 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     this.#socket.pause();
     this.#blockedBy?.leave(this);
     this.#blockedBy = undefined;
-  }
-
-  #finishOrderly(): void {
-    this.#socket.end();
-    this.#finish(true, undefined);
   }
 
   /** The last step: lets go of everything and tells whoever has to know. */

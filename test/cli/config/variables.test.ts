@@ -72,6 +72,10 @@ test("variables that are made of themselves, or of far too much, are refused", (
   const bomb = lines(() => parse(`variables: {${pairs.join(", ")}, V40: xxxxxxxx}\nname: $V0`));
   assert.equal(bomb.length, 1);
   assert.match(bomb[0]!, /too long with its variables; expected at most 8192 characters/);
+  const chain = Array.from({ length: 101 }, (_, at) => `V${at}: $V${at + 1}`);
+  const deep = lines(() => parse(`variables: {${chain.join(", ")}, V101: x}\nname: $V0`));
+  assert.equal(deep.length, 1);
+  assert.match(deep[0]!, /the variable 'V100' is too deep in others; expected at most 100/);
 });
 
 test("a `$` that begins no variable is told from one that does", () => {
