@@ -4,6 +4,8 @@
  */
 
 import type { Condition, Failure, Liveness, State, Traffic } from "../base/liveness.js";
+import type { PortalSessions, TargetOutcome } from "../portal/session-counts.js";
+import type { WorkerKind } from "../routing/worker.js";
 
 /** What every resource has. Times are milliseconds since 1970. */
 export interface Resource<Spec, Status> {
@@ -96,16 +98,7 @@ export interface ServiceStatus {
 
 export type ServiceResource = Resource<ServiceSpec, ServiceStatus>;
 
-export type WorkerKind =
-  | "service"
-  | "relay_service"
-  | "relay"
-  | "relay_client"
-  | "connection"
-  | "reply"
-  | "outlet"
-  | "portal_session"
-  | "listener";
+export type { WorkerKind };
 
 export interface WorkerResource {
   readonly node: string;
@@ -152,16 +145,7 @@ export interface InletSpec {
   readonly retryWaitMs?: number;
 }
 
-export type TargetOutcome = "none" | "connected" | "refused" | "timed_out" | "unroutable";
-
-export interface PortalSessions {
-  readonly open: number;
-  readonly opened: number;
-  readonly failed: Counts;
-  readonly stalled: number;
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-}
+export type { PortalSessions, TargetOutcome };
 
 export interface InletStatus {
   readonly path: Liveness;
