@@ -5,6 +5,7 @@ import { type Home, homeAt, maxSocketPathBytes } from "../base/home.js";
 import { type LogLevel, logLevels } from "../base/pino-log.js";
 import { type ApiAddress, parseApiAddress } from "./api-address.js";
 import { ExitError, exitCodes } from "./exit-error.js";
+import type { Source } from "./source.js";
 import { checkTlsFiles } from "./tls-files.js";
 
 /** What `portway serve` was told, as texts; each stands above the environment variable of the same name. */
@@ -90,12 +91,6 @@ export function readConfig(flags: ServeFlags, environment: Environment = process
     drainTimeoutMs: readDrainTimeoutMs(environment),
     ...(notify !== undefined && { notify }),
   });
-}
-
-/** Where a value came from: its name for a person, and the exit code if it is wrong. */
-export interface Source {
-  readonly name: string;
-  readonly wrong: typeof exitCodes.usage | typeof exitCodes.configuration;
 }
 
 interface Given {

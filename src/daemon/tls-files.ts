@@ -3,8 +3,8 @@ import { resolve } from "node:path";
 import { createSecureContext } from "node:tls";
 import type { TlsFiles } from "../api/tls-files.js";
 import { messageOf } from "../base/errors.js";
-import type { Source } from "./config.js";
 import { ExitError, exitCodes } from "./exit-error.js";
+import type { Source } from "./source.js";
 
 export interface TlsPath {
   readonly text: string;
