@@ -4,6 +4,8 @@
  */
 export class Chunk {
   readonly bytes: Buffer;
+  /** For those who write what is in it: where what they put in front of it begins. */
+  headStart: number | undefined;
   #holds = 0;
   #whenFree: ((chunk: Chunk) => void) | undefined;
 
@@ -43,7 +45,9 @@ export class ChunkPool {
   }
 
   take(): Chunk {
-    return this.#free.pop() ?? new Chunk(this.sizeBytes);
+    const chunk = this.#free.pop() ?? new Chunk(this.sizeBytes);
+    chunk.headStart = undefined;
+    return chunk;
   }
 
   /**

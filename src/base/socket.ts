@@ -22,10 +22,17 @@ export interface ByteSocketUser {
   closed(error: Error | undefined): void;
 }
 
+/** What is written at once, in order. The list may be changed after the call; the bytes may not. */
+export interface Segments {
+  readonly length: number;
+  at(index: number): Buffer | undefined;
+}
+
 export interface DialOptions {
   readonly host: string;
   readonly port: number;
-  readonly keepAliveMs?: number;
+  /** False: the operating system does not ask an idle peer whether it is there before `keepAlive` is called. */
+  readonly keepAlive?: boolean;
   /** As in ByteServerOptions. */
   readonly plainSockets?: boolean;
 }
@@ -38,12 +45,16 @@ export interface DialOptions {
  */
 export class ByteSocket {
   readonly #socket: net.Socket;
-  readonly #user: ByteSocketUser;
+  #user: ByteSocketUser;
   readonly #reads: "onread" | "events";
   #closed = false;
   #gone = false;
   #busy = false;
   #error: Error | undefined;
+  /** While an orderly end takes place. */
+  #linger: NodeJS.Timeout | undefined;
+  #freed: (() => void) | undefined;
+  #roomBytes = 0;
 
   private constructor(
     user: ByteSocketUser,
@@ -53,14 +64,19 @@ export class ByteSocket {
     this.#user = user;
     this.#reads = reads;
     this.#socket = make({
-      buffer: () => (this.#closed ? discarded : user.readBuffer()),
+      buffer: () => {
+        const buffer = this.#closed ? discarded : this.#user.readBuffer();
+        this.#roomBytes = buffer.byteLength;
+        return buffer;
+      },
       callback: (length) => {
-        if (!this.#closed) handleRead(this.#read, length);
+        if (!this.#closed) handleRead(this.#read, length, length === this.#roomBytes);
         return true;
       },
     });
     this.#socket.on("end", () => {
-      if (!this.#closed) user.ended();
+      if (this.#linger !== undefined) this.#socket.destroy();
+      else if (!this.#closed) this.#user.ended();
     });
     this.#socket.on("error", (error) => {
       this.#error = error;
@@ -84,8 +100,8 @@ export class ByteSocket {
           port: options.port,
           allowHalfOpen: true,
           noDelay: true,
-          keepAlive: true,
-          keepAliveInitialDelay: options.keepAliveMs ?? defaultKeepAliveMs,
+          keepAlive: options.keepAlive !== false,
+          keepAliveInitialDelay: keepAliveMs,
           autoSelectFamily: true,
           ...(reads === "onread" ? { onread } : {}),
         }),
@@ -96,14 +112,14 @@ export class ByteSocket {
     return socket;
   }
 
-  /** Makes a socket of what a server accepted. It reads nothing until `resume`. */
-  static accepted(accepted: AcceptedSocket, user: ByteSocketUser): ByteSocket {
+  /** Makes a socket of what a server accepted. It reads nothing until `resume`. `keepAlive` is as in DialOptions. */
+  static accepted(accepted: AcceptedSocket, user: ByteSocketUser, keepAlive = true): ByteSocket {
     const socket =
       accepted.handle === undefined
         ? new ByteSocket(user, () => accepted.socket!, "events")
         : new ByteSocket(user, (onread) => socketOfHandle(accepted.handle!, onread), "onread");
     socket.#socket.setNoDelay(true);
-    socket.#socket.setKeepAlive(true, defaultKeepAliveMs);
+    if (keepAlive) socket.keepAlive();
     return socket;
   }
 
@@ -153,19 +169,24 @@ export class ByteSocket {
    * Writes the segments in order. True if the kernel took everything: the bytes may be overwritten at once. False if
    * not: they must stay as they are until `written` (or `closed`), and no other write may begin before that.
    */
-  write(segments: readonly Buffer[]): boolean {
+  write(segments: Segments): boolean {
     const socket = this.#socket;
     if (this.#closed || !socket.writable) return true;
-    if (segments.length === 1) socket.write(segments[0]!, this.#onWritten);
+    if (segments.length === 1) socket.write(segments.at(0)!, this.#onWritten);
     else {
       socket.cork();
       const last = segments.length - 1;
-      for (let at = 0; at < last; at += 1) socket.write(segments[at]!);
-      socket.write(segments[last]!, this.#onWritten);
+      for (let at = 0; at < last; at += 1) socket.write(segments.at(at)!);
+      socket.write(segments.at(last)!, this.#onWritten);
       socket.uncork();
     }
     this.#busy = socket.writableLength > 0;
     return !this.#busy;
+  }
+
+  /** From now on the operating system asks an idle peer whether it is there. */
+  keepAlive(): void {
+    if (!this.#closed) this.#socket.setKeepAlive(true, keepAliveMs);
   }
 
   /** Ends our direction once what was written has left. */
@@ -176,7 +197,7 @@ export class ByteSocket {
   /** Ends both directions now. `closed` is not called. */
   destroy(): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#leave();
     this.#socket.destroy();
   }
 
@@ -189,21 +210,16 @@ export class ByteSocket {
    */
   release(orderly: boolean, freed?: () => void): void {
     const socket = this.#socket;
-    if (freed !== undefined) {
-      if (this.#gone) freed();
-      else socket.once("close", freed);
-    }
+    if (this.#gone) freed?.();
+    else this.#freed ??= freed;
     if (this.#closed) return;
     if (!orderly || socket.readableEnded) {
       this.destroy();
       return;
     }
-    this.#closed = true;
+    this.#leave();
     socket.end();
-    const timer = setTimeout(() => socket.destroy(), orderlyEndMs);
-    timer.unref();
-    socket.once("close", () => clearTimeout(timer));
-    socket.once("end", () => socket.destroy());
+    this.#linger = setTimeout(() => socket.destroy(), orderlyEndMs).unref();
     // Where the next bytes go was settled after the last read: that buffer is the user's, who may give it to another.
     if (this.#reads === "onread") this.#handle?.useUserBuffer?.(discarded);
     socket.resume();
@@ -212,7 +228,7 @@ export class ByteSocket {
   /** Ends both directions with a reset, so that the peer knows that it did not get everything. `closed` is not called. */
   reset(): void {
     if (this.#closed) return;
-    this.#closed = true;
+    this.#leave();
     // A socket that is still connecting would first wait until it is.
     if (this.#socket.connecting) {
       this.#socket.destroy();
@@ -239,9 +255,18 @@ export class ByteSocket {
 
   #ended(): void {
     this.#gone = true;
+    clearTimeout(this.#linger);
+    this.#freed?.();
     if (this.#closed) return;
+    const user = this.#user;
+    this.#leave();
+    user.closed(this.#error);
+  }
+
+  /** V8 finds out late that a closed socket is garbage: what stood on it should not wait for that. */
+  #leave(): void {
     this.#closed = true;
-    this.#user.closed(this.#error);
+    this.#user = nobody;
   }
 
   readonly #read = (length: number): void => this.#user.read(length);
@@ -256,13 +281,21 @@ export class ByteSocket {
       const size = Math.min(room.byteLength, bytes.byteLength - at);
       bytes.copy(room, 0, at, at + size);
       at += size;
-      handleRead(this.#read, size);
+      handleRead(this.#read, size, size === room.byteLength);
     }
   }
 }
 
-const defaultKeepAliveMs = 15_000;
+const keepAliveMs = 15_000;
 const orderlyEndMs = 1_000;
+
+const nobody: ByteSocketUser = {
+  read() {},
+  readBuffer: () => discarded,
+  ended() {},
+  written() {},
+  closed() {},
+};
 
 /** Where the bytes go that nobody wants any more. */
 const discarded = Buffer.allocUnsafeSlow(64 * 1024);

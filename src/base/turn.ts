@@ -1,26 +1,9 @@
-let turn = 0;
-let isKnown = false;
+import { RecycledList } from "./recycled-list.js";
 
-/**
- * The number of the present turn of the event loop: two calls give the same one if they are made while the loop goes
- * through what has become ready, and another one after it has waited.
- */
-export function currentTurn(): number {
-  if (!isKnown) {
-    isKnown = true;
-    setImmediate(next);
-  }
-  return turn;
-}
-
-function next(): void {
-  isKnown = false;
-  turn += 1;
-}
-
-let due: (() => void)[] = [];
+const due = new RecycledList<() => void>();
 let isReading = false;
 let isScheduled = false;
+let isGathering = false;
 const resolved = Promise.resolve();
 
 /**
@@ -34,15 +17,34 @@ export function afterRead(run: () => void): void {
   void resolved.then(runScheduled);
 }
 
-/** Handles what was read: `handle`, then what it put off with `afterRead`. Must not be nested. */
-export function handleRead(handle: (length: number) => void, length: number): void {
+/** So much of full reads is worth a write of its own. */
+const gatherBytes = 120 * 1024;
+let gatheredBytes = 0;
+
+/**
+ * Handles what was read: `handle`, then what it put off with `afterRead`. A read that filled its buffer is followed by
+ * another one at once if there is more: what was put off then waits for that, up to some size, so that several reads
+ * leave in one write. Must not be nested.
+ */
+export function handleRead(handle: (length: number) => void, length: number, isFull: boolean): void {
   isReading = true;
   try {
     handle(length);
   } finally {
     isReading = false;
-    runDue();
+    gatheredBytes += length;
+    if (isFull && gatheredBytes < gatherBytes) {
+      if (due.length > 0 && !isGathering) {
+        isGathering = true;
+        setImmediate(runGathered);
+      }
+    } else runDue();
   }
+}
+
+function runGathered(): void {
+  isGathering = false;
+  runDue();
 }
 
 function runScheduled(): void {
@@ -51,9 +53,8 @@ function runScheduled(): void {
 }
 
 function runDue(): void {
-  while (due.length > 0) {
-    const runs = due;
-    due = [];
-    for (const run of runs) run();
-  }
+  gatheredBytes = 0;
+  // Those that are added meanwhile are run as well.
+  for (let at = 0; at < due.length; at += 1) due.at(at)();
+  due.clear();
 }

@@ -27,6 +27,11 @@ export class Address {
     this.key = addressKey(type, latin1(value));
   }
 
+  /** 0 to 255; equal addresses have the same. */
+  get hash(): number {
+    return addressHash(this.encoded, 0, this.encoded.length);
+  }
+
   /** A local address with the UTF-8 bytes of `text`. */
   static local(text: string): Address {
     return new Address(transportType.local, Buffer.from(text, "utf8"));
@@ -76,6 +81,12 @@ export class Address {
 export function addressKey(type: number, value: string): string {
   // Above U+00FF, so that no local address, whatever its bytes, has the key of another type.
   return type === transportType.local ? value : String.fromCharCode(0x100 + type) + value;
+}
+
+/** The hash of the address whose wire form lies at `start` to `end`. */
+export function addressHash(bytes: Uint8Array, start: number, end: number): number {
+  // Its last bytes tell most addresses apart; the encoding has at least three.
+  return ((bytes[end - 1]! ^ (bytes[end - 2]! << 3) ^ (bytes[end - 3]! << 6)) + end - start) & 0xff;
 }
 
 /** Bytes of the wire form of an address with `valueBytes` bytes. */

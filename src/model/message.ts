@@ -5,6 +5,8 @@ import type { Route } from "./route.js";
 export interface Backing {
   hold(): void;
   release(): void;
+  /** Where the head begins that was last written in front of a payload in these bytes; undefined before that. */
+  headStart?: number | undefined;
 }
 
 /** The connection that a message entered the node on; compared by identity. */
@@ -20,14 +22,21 @@ export interface ExitObserver {
 export interface MessageFields {
   readonly onward: Route;
   readonly return: Route;
-  readonly payload: Buffer;
+  readonly payload: Buffer | PayloadPlace;
   /** The tracing text of the wire, as bytes. */
   readonly trace?: Buffer | undefined;
   readonly backing?: Backing | undefined;
-  /** Bytes in front of the payload, in its buffer, that are free for a header. Counts only with a backing. */
-  readonly headRoomBytes?: number | undefined;
   readonly entrance?: Entrance | undefined;
   readonly exit?: ExitObserver | undefined;
+}
+
+/** Where the payload of a message lies that is kept in a larger buffer. */
+export interface PayloadPlace {
+  readonly memory: Buffer;
+  readonly start: number;
+  readonly end: number;
+  /** Bytes in front of it that are free for a header. Counts only with a backing. */
+  readonly headRoomBytes: number;
 }
 
 /**
@@ -40,41 +49,65 @@ export interface MessageFields {
 export class Message {
   readonly onward: Route;
   readonly return: Route;
-  readonly payload: Buffer;
   readonly trace: Buffer | undefined;
   readonly backing: Backing | undefined;
+  /** Undefined for a message that began on this node. */
+  readonly entrance: Entrance | undefined;
+  readonly exit: ExitObserver | undefined;
+  /** What the payload lies in, from `payloadStart` to `payloadEnd`: nodes that pass it on need no view of it. */
+  readonly memory: Buffer;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
   /**
    * Bytes in front of the payload that whoever sends the message on may overwrite; the routes may lie there, and are
    * gone then.
    */
   readonly headRoomBytes: number;
-  /** Undefined for a message that began on this node. */
-  readonly entrance: Entrance | undefined;
-  readonly exit: ExitObserver | undefined;
+  #payload: Buffer | undefined;
 
-  constructor(fields: MessageFields) {
-    this.onward = fields.onward;
-    this.return = fields.return;
-    this.payload = fields.payload;
+  /** Of another message all is taken over but the routes. */
+  constructor(fields: MessageFields | Message, onward = fields.onward, back = fields.return) {
+    this.onward = onward;
+    this.return = back;
     this.trace = fields.trace;
     this.backing = fields.backing;
-    this.headRoomBytes = fields.headRoomBytes ?? 0;
     this.entrance = fields.entrance;
     this.exit = fields.exit;
+    if (fields instanceof Message) {
+      this.memory = fields.memory;
+      this.payloadStart = fields.payloadStart;
+      this.payloadEnd = fields.payloadEnd;
+      this.headRoomBytes = fields.headRoomBytes;
+      this.#payload = fields.#payload;
+      return;
+    }
+    const { payload } = fields;
+    if (payload instanceof Uint8Array) {
+      this.memory = payload;
+      this.payloadStart = 0;
+      this.payloadEnd = payload.length;
+      this.headRoomBytes = 0;
+      this.#payload = payload;
+    } else {
+      this.memory = payload.memory;
+      this.payloadStart = payload.start;
+      this.payloadEnd = payload.end;
+      this.headRoomBytes = payload.headRoomBytes;
+    }
+  }
+
+  get payload(): Buffer {
+    this.#payload ??= this.memory.subarray(this.payloadStart, this.payloadEnd);
+    return this.#payload;
+  }
+
+  get payloadBytes(): number {
+    return this.payloadEnd - this.payloadStart;
   }
 
   /** The same message on another route. */
   withRoutes(onward: Route, back: Route): Message {
-    return new Message({
-      onward,
-      return: back,
-      payload: this.payload,
-      trace: this.trace,
-      backing: this.backing,
-      headRoomBytes: this.headRoomBytes,
-      entrance: this.entrance,
-      exit: this.exit,
-    });
+    return new Message(this, onward, back);
   }
 
   /** Takes one hop: the first address of the onward route is used up, `via` is where an answer would arrive. */

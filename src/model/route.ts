@@ -1,14 +1,12 @@
+import { copyBytes, readUint16, readUint32 } from "../base/bytes.js";
 import { PortwayError } from "../base/errors.js";
-import { Address, addressKey } from "./address.js";
+import { Address, addressHash, addressKey } from "./address.js";
 
 /** The most addresses that an onward or a return route may have: a message beyond that is dropped. */
 export const maxRouteAddresses = 128;
 
 /** The most bytes of the wire form of an onward or a return route: likewise. */
 export const maxRouteBytes = 32 * 1024;
-
-/** Up to this many bytes are copied one by one: a call to copy them costs more. */
-const maxLoopBytes = 96;
 
 /**
  * An ordered list of addresses; the first is the next hop. Immutable.
@@ -78,6 +76,24 @@ export class Route {
     return addressKey(type < 24 ? type : this.#bytes[this.#start + 2]!, value);
   }
 
+  /** The hash of the first address. Must not be asked of an empty route. */
+  get firstHash(): number {
+    if (this.#head !== undefined) return this.#head.hash;
+    return addressHash(this.#bytes, this.#start, this.#firstEnd(this.#firstValueAt()));
+  }
+
+  /** Must not be asked of an empty route. */
+  firstIs(address: Address): boolean {
+    if (this.#head !== undefined) return this.#head === address || this.#head.key === address.key;
+    const { encoded } = address;
+    const size = encoded.length;
+    if (size > this.byteLength) return false;
+    const bytes = this.#bytes;
+    const start = this.#start;
+    for (let i = size - 1; i >= 0; i -= 1) if (bytes[start + i] !== encoded[i]) return false;
+    return true;
+  }
+
   /** The first address. Must not be asked of an empty route. */
   get first(): Address {
     if (this.#head !== undefined) return this.#head;
@@ -106,7 +122,7 @@ export class Route {
     return new Route(
       this.#bytes,
       0,
-      this.byteLength + address.encoded.byteLength,
+      this.byteLength + address.encoded.length,
       this.length + 1,
       address,
       this,
@@ -134,20 +150,10 @@ export class Route {
     let route: Route = this;
     while (route.#head !== undefined) {
       const { encoded } = route.#head;
-      const size = encoded.byteLength;
-      if (size > maxLoopBytes) target.set(encoded, at);
-      else for (let i = 0; i < size; i += 1) target[at + i] = encoded[i]!;
-      at += size;
+      at = copyBytes(target, at, encoded, 0, encoded.length);
       route = route.#tail!;
     }
-    const { byteLength } = route;
-    if (byteLength > maxLoopBytes) route.#bytes.copy(target, at, route.#start, route.#start + byteLength);
-    else {
-      const source = route.#bytes;
-      const start = route.#start;
-      for (let i = 0; i < byteLength; i += 1) target[at + i] = source[start + i]!;
-    }
-    return at + byteLength;
+    return copyBytes(target, at, route.#bytes, route.#start, route.#start + route.byteLength);
   }
 
   /** An equal route that shares no bytes with a buffer that is read into. */
@@ -179,7 +185,7 @@ export class Route {
     const head = b[at]!;
     if (head < 0x58) return valueAt + (head & 0x1f);
     if (head === 0x58) return valueAt + b[at + 1]!;
-    if (head === 0x59) return valueAt + b.readUInt16BE(at + 1);
-    return valueAt + b.readUInt32BE(at + 1);
+    if (head === 0x59) return valueAt + readUint16(b, at + 1);
+    return valueAt + readUint32(b, at + 1);
   }
 }

@@ -1,12 +1,21 @@
 import type { Backing } from "../model/message.js";
 
+/** Data where it was read: `length` bytes at `at` of `buffer`. The object is used again for the next data. */
+export interface DataPlace {
+  readonly buffer: Buffer;
+  readonly at: number;
+  readonly length: number;
+  /** Bytes in front of it that may be written to, for the heads of what carries it. */
+  readonly roomBytes: number;
+}
+
 /** Whoever has a local stream: one end of a portal session. The calls must not throw. */
 export interface LocalStreamUser {
   /**
-   * Data came from the local program: `length` bytes at `at` of `buffer`, with headRoomBytes free in front. Without a
-   * backing the bytes are overwritten after this returns. False: read nothing more until `resume`.
+   * Data came from the local program. Without a backing the bytes are overwritten after this returns. False: read
+   * nothing more until `resume`.
    */
-  data(buffer: Buffer, at: number, length: number, backing: Backing | undefined): boolean;
+  data(place: DataPlace, backing: Backing | undefined): boolean;
   /** The local program sends no more. */
   ended(): void;
   /** There is room for what is written again. */
@@ -23,6 +32,8 @@ export interface LocalStream {
   readonly progress: number;
   /** Begins or goes on reading. */
   resume(): void;
+  /** Sees to it that a program that is gone without a word is noticed. Not asked for streams that are soon over. */
+  keepAlive(): void;
   /** Queues data. It is copied, or its backing held, until the operating system has it. */
   write(data: Buffer, backing: Backing | undefined): void;
   /** Writes what is queued and closes. `closed` is not called. */

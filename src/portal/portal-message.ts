@@ -1,13 +1,15 @@
 import { PortwayError } from "../base/errors.js";
+import type { PayloadPlace } from "../model/message.js";
 
 /** The first byte of a portal payload: ockam-facts.md 6.1. */
 export const kind = { ping: 0, pong: 1, disconnect: 2, payload: 3 } as const;
 
-/** The most data that one message may carry; what a plain Ockam end reads at a time. */
-export const maxDataBytes = 48 * 1024;
-
-/** Bytes to keep free in front of data, so that its head, and a frame's, can be written where it lies. */
-export const headRoomBytes = 512;
+/**
+ * The most data that we put in one message; a plain Ockam end takes 48 KB. Three such messages fill two whole segments
+ * of the loopback interface, with up to 135 bytes of head each: what leaves in one write then does not end in a tiny
+ * segment.
+ */
+export const maxDataBytes = 42.5 * 1024;
 
 export const ping = Buffer.of(kind.ping);
 export const pong = Buffer.of(kind.pong);
@@ -21,63 +23,68 @@ export type PortalMessage =
   | { readonly kind: "payload"; readonly data: Buffer; readonly counter: number | undefined };
 
 /**
- * What a portal payload says. The data is a view. Bytes behind a ping, pong or disconnect are kept; behind the data
- * and its counter they are ignored. Throws `malformed` for no bytes, an unknown first byte, and a length beyond the
- * end.
+ * What the portal payload at `start` to `end` of `bytes` says. The data is a view. Bytes behind a ping, pong or
+ * disconnect are kept; behind the data and its counter they are ignored. Throws `malformed` for no bytes, an unknown
+ * first byte, and a length beyond the end.
  */
-export function decodePortalMessage(payload: Buffer): PortalMessage {
-  switch (payload[0]) {
-    case kind.ping:
-      return { kind: "ping", rest: payload.subarray(1) };
-    case kind.pong:
-      return { kind: "pong", rest: payload.subarray(1) };
-    case kind.disconnect:
-      return { kind: "disconnect", rest: payload.subarray(1) };
+export function decodePortalMessage(bytes: Buffer, start = 0, end = bytes.length): PortalMessage {
+  const first = start < end ? bytes[start] : undefined;
+  switch (first) {
     case kind.payload:
-      return decodeData(payload);
+      return decodeData(bytes, start, end);
+    case kind.ping:
+      return { kind: "ping", rest: bytes.subarray(start + 1, end) };
+    case kind.pong:
+      return { kind: "pong", rest: bytes.subarray(start + 1, end) };
+    case kind.disconnect:
+      return { kind: "disconnect", rest: bytes.subarray(start + 1, end) };
     default:
-      throw new PortwayError("malformed", `a portal message can't begin with ${payload[0] ?? "nothing"}`);
+      throw new PortwayError("malformed", `a portal message can't begin with ${first ?? "nothing"}`);
   }
 }
 
-function decodeData(payload: Buffer): PortalMessage {
+function decodeData(bytes: Buffer, start: number, end: number): PortalMessage {
   let length = 0;
-  let at = 1;
+  let at = start + 1;
   for (let scale = 1; ; scale *= 0x80) {
-    const byte = payload[at];
-    if (byte === undefined || at > 10)
+    const byte = at < end ? bytes[at]! : undefined;
+    if (byte === undefined || at > start + 10)
       throw new PortwayError("malformed", "a portal payload has no proper length");
     at += 1;
     length += (byte & 0x7f) * scale;
     if (byte < 0x80) break;
   }
-  const end = at + length;
-  if (end > payload.byteLength) {
-    const there = payload.byteLength - at;
+  const dataEnd = at + length;
+  if (dataEnd > end) {
+    const there = end - at;
     throw new PortwayError("malformed", `a portal payload says ${length} bytes and has ${there}`, {
       length,
       there,
     });
   }
   // A counter counts only with all three bytes, and one that does not begin with 1 is none: as Ockam reads it.
-  const counted = payload.byteLength - end >= 3 && payload[end] === 1;
-  const counter = counted ? payload.readUInt16LE(end + 1) : undefined;
-  return { kind: "payload", data: payload.subarray(at, end), counter };
+  const counted = end - dataEnd >= 3 && bytes[dataEnd] === 1;
+  const counter = counted ? bytes.readUInt16LE(dataEnd + 1) : undefined;
+  return { kind: "payload", data: bytes.subarray(at, dataEnd), counter };
 }
 
+/** The most bytes of head that payloadInPlace writes. */
+export const maxPayloadHeadBytes = 4;
+
 /**
- * Makes a payload of the `length` bytes of data at `at`, by writing its head in front of them, where headRoomBytes
- * must be free. No counter is written, as Ockam's ends do not.
+ * Makes a payload of the `length` bytes of data at `at`, by writing its head in front of them, where `roomBytes` are
+ * free, maxPayloadHeadBytes or more. No counter is written, as Ockam's ends do not.
  */
-export function payloadInPlace(buffer: Buffer, at: number, length: number): Buffer {
-  const start = at - 1 - (length < 0x80 ? 1 : length < 0x4000 ? 2 : 3);
+export function payloadInPlace(memory: Buffer, at: number, length: number, roomBytes: number): PayloadPlace {
+  const headBytes = length < 0x80 ? 2 : length < 0x4000 ? 3 : 4;
+  const start = at - headBytes;
   let next = start;
-  buffer[next++] = kind.payload;
+  memory[next++] = kind.payload;
   let rest = length;
   while (rest >= 0x80) {
-    buffer[next++] = (rest & 0x7f) | 0x80;
+    memory[next++] = (rest & 0x7f) | 0x80;
     rest >>>= 7;
   }
-  buffer[next] = rest;
-  return buffer.subarray(start, at + length);
+  memory[next] = rest;
+  return { memory, start, end: at + length, headRoomBytes: roomBytes - headBytes };
 }

@@ -5,11 +5,10 @@ import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
-import type { LocalStream, LocalStreamUser } from "./local-stream.js";
+import type { DataPlace, LocalStream, LocalStreamUser } from "./local-stream.js";
 import {
   decodePortalMessage,
   disconnect,
-  headRoomBytes,
   kind,
   type PortalMessage,
   payloadInPlace,
@@ -157,12 +156,13 @@ export class Session implements Worker, LocalStreamUser {
 
   handle(message: Message): Outcome {
     if (message.onward.length > 1) return "unexpected";
-    if (this.#state === "open" && message.payload[0] === kind.payload && this.#stream !== undefined) {
+    const { memory, payloadStart, payloadEnd } = message;
+    if (this.#state === "open" && memory[payloadStart] === kind.payload && this.#stream !== undefined) {
       if (this.#stream.queuedBytes >= this.#limits.localQueueBytes) return this.#gate;
     }
     let said: PortalMessage;
     try {
-      said = decodePortalMessage(message.payload);
+      said = decodePortalMessage(memory, payloadStart, payloadEnd);
     } catch {
       return "malformed_payload";
     }
@@ -209,28 +209,22 @@ export class Session implements Worker, LocalStreamUser {
       }
       this.#expectedCounter = (counter + 1) & 0xffff;
     }
-    if (data.byteLength === 0) return undefined;
+    if (data.length === 0) return undefined;
     this.#hadData = true;
-    this.#user.bytesOut(data.byteLength);
+    this.#user.bytesOut(data.length);
     this.#stream?.write(data, backing);
     return undefined;
   }
 
   // ---- from the local program
 
-  data(buffer: Buffer, at: number, length: number, backing: Backing | undefined): boolean {
+  data(place: DataPlace, backing: Backing | undefined): boolean {
     if (this.#state !== "open") return false;
     this.#hadData = true;
     this.#sent = true;
-    this.#user.bytesIn(length);
-    const payload = payloadInPlace(buffer, at, length);
-    const message = new Message({
-      onward: this.#remote!,
-      return: this.#back,
-      payload,
-      backing,
-      headRoomBytes: headRoomBytes - (payload.byteLength - length),
-    });
+    this.#user.bytesIn(place.length);
+    const payload = payloadInPlace(place.buffer, place.at, place.length, place.roomBytes);
+    const message = new Message({ onward: this.#remote!, return: this.#back, payload, backing });
     const outcome = this.#send(message, backing);
     if (typeof outcome === "string") this.#end("route_failed", "reset");
     return outcome === undefined;
@@ -252,6 +246,7 @@ export class Session implements Worker, LocalStreamUser {
   // ---- is the far end there?
 
   #firstLook(): void {
+    this.#stream?.keepAlive();
     this.#tell(ping);
     this.#looking = setInterval(() => this.#look(), lookMs).unref();
   }

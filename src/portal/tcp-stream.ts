@@ -1,29 +1,42 @@
 import { type Chunk, ChunkPool } from "../base/chunk.js";
+import { RecycledList } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
 import { afterRead } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
 import type { SocketAddress } from "../model/socket-address.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
-import { headRoomBytes, maxDataBytes } from "./portal-message.js";
+import { maxDataBytes, maxPayloadHeadBytes } from "./portal-message.js";
+
+/** Room in front of data for the heads of a payload and a frame. */
+const headRoomBytes = 512;
 
 /** Quiet sockets all read into one buffer: an idle connection owns none. What is read there is copied when sent on. */
 const shared = Buffer.allocUnsafeSlow(16 * 1024);
 const sharedRoom = shared.subarray(headRoomBytes, shared.byteLength);
-/** A read that fills the shared buffer earns the socket a chunk of its own; a small read gives it back. */
-const pool = new ChunkPool(headRoomBytes + maxDataBytes, 64);
+/**
+ * A read that fills the shared buffer earns the socket a chunk of its own, for three messages; a small read gives it
+ * back.
+ */
+const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
 /** Data below this is copied while a write is under way, so that a few bytes do not keep a large buffer. */
 const copyBytes = 16 * 1024;
 /** How long the end of a stream may take to write what is queued. */
 const lingerMs = 10_000;
+
+/** What is shown to users, one after the other. */
+const place = { buffer: shared as Buffer, at: 0, length: 0, roomBytes: 0 };
 
 /** A local stream over a TCP socket. */
 export class TcpStream implements LocalStream, ByteSocketUser {
   readonly #user: LocalStreamUser;
   #socket!: ByteSocket;
   #own: Chunk | undefined;
-  #segments: Buffer[] = [];
-  #held: Backing[] = [];
-  #inFlight: readonly Backing[] | undefined;
+  /** Where in the buffer the next read goes, and what is free in front of that. */
+  #at = headRoomBytes;
+  #roomBytes = headRoomBytes;
+  readonly #segments = new RecycledList<Buffer>();
+  #held = new RecycledList<Backing>();
+  #inFlight: RecycledList<Backing> | undefined;
   #inFlightBytes = 0;
   #queuedBytes = 0;
   #written = 0;
@@ -40,14 +53,14 @@ export class TcpStream implements LocalStream, ByteSocketUser {
 
   static accepted(accepted: AcceptedSocket, user: LocalStreamUser): TcpStream {
     const stream = new TcpStream(user);
-    stream.#socket = ByteSocket.accepted(accepted, stream);
+    stream.#socket = ByteSocket.accepted(accepted, stream, false);
     return stream;
   }
 
   /** Connects; `connected` is called once it has, a failure comes as the user's `closed`. */
   static dial(target: SocketAddress, user: LocalStreamUser, connected: () => void): TcpStream {
     const stream = new TcpStream(user);
-    stream.#socket = ByteSocket.dial(target, stream, connected);
+    stream.#socket = ByteSocket.dial({ ...target, keepAlive: false }, stream, connected);
     return stream;
   }
 
@@ -65,16 +78,20 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#socket.resume();
   }
 
+  keepAlive(): void {
+    if (!this.#closed) this.#socket.keepAlive();
+  }
+
   write(data: Buffer, backing: Backing | undefined): void {
     if (this.#closed || this.#ending) return;
-    if (backing === undefined || (data.byteLength < copyBytes && this.#socket.isBusy)) {
+    if (backing === undefined || (data.length < copyBytes && this.#socket.isBusy)) {
       this.#segments.push(Buffer.from(data));
     } else {
       backing.hold();
       this.#held.push(backing);
       this.#segments.push(data);
     }
-    this.#queuedBytes += data.byteLength;
+    this.#queuedBytes += data.length;
     if (this.#flushDue) return;
     this.#flushDue = true;
     afterRead(this.#flushNow);
@@ -99,7 +116,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
 
   readBuffer(): Buffer {
     if (!this.#closed) this.#chooseBuffer();
-    return this.#own === undefined ? sharedRoom : this.#own.bytes.subarray(headRoomBytes);
+    return this.#own === undefined ? sharedRoom : this.#own.bytes.subarray(this.#at, this.#at + maxDataBytes);
   }
 
   read(length: number): void {
@@ -107,14 +124,18 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     const own = this.#own;
     // Whoever takes the data may end this stream before it holds the chunk.
     own?.hold();
-    const more = this.#user.data(own?.bytes ?? shared, headRoomBytes, length, own);
+    place.buffer = own?.bytes ?? shared;
+    place.at = this.#at;
+    place.length = length;
+    place.roomBytes = this.#roomBytes;
+    const more = this.#user.data(place, own);
     own?.release();
     this.#lastLength = length;
     if (!more && !this.#closed) this.#stopReading();
   }
 
   written(): void {
-    if (this.#inFlight !== undefined) for (const backing of this.#inFlight) backing.release();
+    if (this.#inFlight !== undefined) release(this.#inFlight);
     this.#inFlight = undefined;
     this.#inFlightBytes = 0;
     this.#flush();
@@ -136,19 +157,29 @@ export class TcpStream implements LocalStream, ByteSocketUser {
 
   // ----
 
-  /** Where the next read goes; what the last one brought has been handled, and perhaps written. */
+  /** Decides where the next read goes; what the last one brought has been handled, and perhaps written. */
   #chooseBuffer(): void {
     const own = this.#own;
     const lastLength = this.#lastLength;
     if (own === undefined) {
-      if (lastLength === sharedRoom.byteLength) this.#own = pool.take();
-    } else if (lastLength < copyBytes) {
-      this.#own = undefined;
-      pool.giveBack(own);
-    } else if (own.isHeld) {
-      this.#own = pool.take();
-      pool.giveBack(own);
+      if (lastLength === sharedRoom.length) this.#own = pool.take();
+      return;
     }
+    if (lastLength < copyBytes) this.#own = undefined;
+    else if (own.isHeld) {
+      // Behind what was read, with just the room that the last head took: they leave as one.
+      const roomBytes = Math.max(maxPayloadHeadBytes, this.#at - (own.headStart ?? 0));
+      const at = this.#at + lastLength + roomBytes;
+      if (at + maxDataBytes <= own.bytes.length) {
+        this.#at = at;
+        this.#roomBytes = roomBytes;
+        return;
+      }
+      this.#own = pool.take();
+    }
+    this.#at = headRoomBytes;
+    this.#roomBytes = headRoomBytes;
+    if (this.#own !== own) pool.giveBack(own);
   }
 
   #stopReading(): void {
@@ -163,18 +194,17 @@ export class TcpStream implements LocalStream, ByteSocketUser {
 
   #flush(): void {
     if (this.#queuedBytes === 0 || this.#inFlight !== undefined || this.#closed) return;
-    const segments = this.#segments;
     const held = this.#held;
     const bytes = this.#queuedBytes;
-    this.#segments = [];
     this.#queuedBytes = 0;
     this.#written += bytes;
-    if (this.#socket.write(segments)) {
-      for (const backing of held) backing.release();
-      if (held.length > 0) this.#held = [];
+    const isTaken = this.#socket.write(this.#segments);
+    this.#segments.clear();
+    if (isTaken) {
+      release(held);
       return;
     }
-    this.#held = [];
+    this.#held = new RecycledList();
     this.#inFlight = held;
     this.#inFlightBytes = bytes;
   }
@@ -190,17 +220,19 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     const inFlight = this.#inFlight;
     if (inFlight !== undefined) {
       // A write that is under way still reads its bytes.
-      this.#socket.release(false, () => {
-        for (const backing of inFlight) backing.release();
-      });
+      this.#socket.release(false, () => release(inFlight));
     }
-    for (const backing of this.#held) backing.release();
-    this.#held = [];
-    this.#segments = [];
+    release(this.#held);
+    this.#segments.clear();
     this.#inFlight = undefined;
     this.#queuedBytes = 0;
     this.#inFlightBytes = 0;
     if (this.#own !== undefined) pool.giveBack(this.#own);
     this.#own = undefined;
   }
+}
+
+function release(held: RecycledList<Backing>): void {
+  for (let at = 0; at < held.length; at += 1) held.at(at).release();
+  held.clear();
 }

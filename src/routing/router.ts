@@ -6,6 +6,7 @@ import { maxRouteAddresses, maxRouteBytes } from "../model/route.js";
 import type { AccessPolicy } from "./access-policy.js";
 import type { Arrival } from "./arrival.js";
 import type { DropReason, Outcome, Worker, WorkerInfo, WorkerKind } from "./worker.js";
+import { WorkerTable } from "./worker-table.js";
 
 /** A worker at its address. Disposing it takes the address free; disposing it again does nothing. */
 export interface Registration extends WorkerInfo, Disposable {
@@ -45,7 +46,7 @@ export class Router {
   tap: Tap | undefined;
   readonly #policy: AccessPolicy;
   readonly #log: Log;
-  readonly #workers = new Map<string, Registration>();
+  readonly #workers = new WorkerTable();
   readonly #dropped: Record<string, number> = {};
   #received = 0;
   #delivered = 0;
@@ -57,7 +58,7 @@ export class Router {
 
   /** Throws `address_taken`. */
   register(address: Address, worker: Worker, options: RegisterOptions): Registration {
-    if (this.#workers.has(address.key)) {
+    if (this.#workers.has(address)) {
       const said = `a worker has the address "${address.text}" already`;
       throw new PortwayError("address_taken", said, { address: address.text });
     }
@@ -67,16 +68,14 @@ export class Router {
       kind: options.kind,
       service: options.service,
       hearsFrom: options.hearsFrom,
-      [Symbol.dispose]: () => {
-        if (this.#workers.get(address.key) === registration) this.#workers.delete(address.key);
-      },
+      [Symbol.dispose]: () => this.#workers.remove(registration),
     };
-    this.#workers.set(address.key, registration);
+    this.#workers.add(registration);
     return registration;
   }
 
   find(address: Address): WorkerInfo | undefined {
-    return this.#workers.get(address.key);
+    return this.#workers.get(address);
   }
 
   /** All workers in the order of their registration. */
@@ -104,7 +103,7 @@ export class Router {
   forward(message: Message): Outcome {
     const { onward, entrance } = message;
     if (onward.isEmpty) return "route_exhausted";
-    const worker = this.#workers.get(onward.firstKey);
+    const worker = this.#workers.firstOf(onward);
     if (worker === undefined) return "no_such_worker";
     if (worker.hearsFrom !== undefined && worker.kind !== "connection" && entrance !== undefined) {
       const denied = this.#policy.decide(entrance as Arrival, undefined, worker);
@@ -120,7 +119,7 @@ export class Router {
   unwrap(message: Message): Outcome {
     const { onward, entrance } = message;
     if (entrance === undefined || onward.isEmpty) return this.forward(message);
-    const worker = this.#workers.get(onward.firstKey);
+    const worker = this.#workers.firstOf(onward);
     if (worker === undefined) return "no_such_worker";
     return this.#policy.decide(entrance as Arrival, undefined, worker) ?? this.#deliver(worker, message);
   }
@@ -129,7 +128,7 @@ export class Router {
     const { onward, return: back } = message;
     if (onward.length > maxRouteAddresses || back.length > maxRouteAddresses) return "route_too_long";
     if (onward.byteLength > maxRouteBytes || back.byteLength > maxRouteBytes) return "route_too_long";
-    const worker = this.#workers.get(onward.firstKey);
+    const worker = this.#workers.firstOf(onward);
     if (worker === undefined) return "no_such_worker";
     return this.#policy.decide(arrival, undefined, worker) ?? this.#deliver(worker, message);
   }

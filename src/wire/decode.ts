@@ -1,4 +1,5 @@
 import { isUtf8 } from "node:buffer";
+import { readUint16, readUint32 } from "../base/bytes.js";
 import { addressBytes, writeAddress } from "../model/address.js";
 import { type Backing, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
@@ -22,11 +23,11 @@ export function decodeMessage(
     if (scanRoute(bytes, scanned.end, end)) {
       const back = Route.view(bytes, scanned.start, scanned.end, scanned.count);
       if (scanBytes(bytes, scanned.end, end)) {
-        const payload = bytes.subarray(scanned.start, scanned.end);
         // The frame's own head, its length included, is used up once the message is sent on.
         const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
+        const payload = { memory: bytes, start: scanned.start, end: scanned.end, headRoomBytes };
         const trace = scanTrace(bytes, scanned.end, end, count - 3);
-        return new Message({ onward, return: back, payload, trace, backing, headRoomBytes, entrance });
+        return new Message({ onward, return: back, payload, trace, backing, entrance });
       }
     }
   }
@@ -66,11 +67,11 @@ function scanBytes(bytes: Buffer, at: number, end: number): boolean {
     if (length < 24) return false;
     start += 1;
   } else if (head === 0x59 && start + 1 < end) {
-    length = bytes.readUInt16BE(start);
+    length = readUint16(bytes, start);
     if (length < 0x100) return false;
     start += 2;
   } else if (head === 0x5a && start + 3 < end) {
-    length = bytes.readUInt32BE(start);
+    length = readUint32(bytes, start);
     if (length < 0x10000) return false;
     start += 4;
   } else return false;

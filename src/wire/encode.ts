@@ -1,13 +1,14 @@
+import { writeUint32 } from "../base/bytes.js";
 import type { Message } from "../model/message.js";
 import { lengthBytes } from "./limits.js";
 
 /** Bytes of the message's frame, its length included. */
 export function frameBytes(message: Message): number {
-  return headBytes(message) + message.payload.byteLength + tailBytes(message);
+  return headBytes(message) + message.payloadBytes + tailBytes(message);
 }
 
 /** Bytes of the frame in front of the payload. */
-export function headBytes({ onward, return: back, payload }: Message): number {
+export function headBytes({ onward, return: back, payloadBytes }: Message): number {
   return (
     lengthBytes +
     1 +
@@ -15,13 +16,13 @@ export function headBytes({ onward, return: back, payload }: Message): number {
     onward.byteLength +
     headSize(back.length) +
     back.byteLength +
-    headSize(payload.byteLength)
+    headSize(payloadBytes)
   );
 }
 
 /** Bytes of the frame behind the payload. */
 export function tailBytes({ trace }: Message): number {
-  return trace === undefined ? 0 : headSize(trace.byteLength) + trace.byteLength;
+  return trace === undefined ? 0 : headSize(trace.length) + trace.length;
 }
 
 /**
@@ -29,20 +30,20 @@ export function tailBytes({ trace }: Message): number {
  * caller who has them already.
  */
 export function writeHead(target: Buffer, at: number, message: Message, bytes = frameBytes(message)): number {
-  const { onward, return: back, payload, trace } = message;
-  at = target.writeUInt32BE(bytes - lengthBytes, at);
+  const { onward, return: back, payloadBytes, trace } = message;
+  at = writeUint32(target, at, bytes - lengthBytes);
   target[at] = trace === undefined ? 0x83 : 0x84;
   at = onward.writeTo(target, writeSize(target, at + 1, 0x80, onward.length));
   at = back.writeTo(target, writeSize(target, at, 0x80, back.length));
-  return writeSize(target, at, 0x40, payload.byteLength);
+  return writeSize(target, at, 0x40, payloadBytes);
 }
 
 /** Writes all of the frame that follows the payload; gives the position behind it. */
 export function writeTail(target: Buffer, at: number, { trace }: Message): number {
   if (trace === undefined) return at;
-  at = writeSize(target, at, 0x60, trace.byteLength);
+  at = writeSize(target, at, 0x60, trace.length);
   target.set(trace, at);
-  return at + trace.byteLength;
+  return at + trace.length;
 }
 
 /** The frame as one buffer. For tests and for what is not in a hurry. */
@@ -50,7 +51,7 @@ export function encodeMessage(message: Message): Buffer {
   const frame = Buffer.allocUnsafe(frameBytes(message));
   const at = writeHead(frame, 0, message);
   frame.set(message.payload, at);
-  writeTail(frame, at + message.payload.byteLength, message);
+  writeTail(frame, at + message.payloadBytes, message);
   return frame;
 }
 
@@ -71,8 +72,10 @@ function writeSize(target: Buffer, at: number, majorType: number, value: number)
   }
   if (value < 0x10000) {
     target[at] = majorType | 25;
-    return target.writeUInt16BE(value, at + 1);
+    target[at + 1] = value >>> 8;
+    target[at + 2] = value;
+    return at + 3;
   }
   target[at] = majorType | 26;
-  return target.writeUInt32BE(value, at + 1);
+  return writeUint32(target, at + 1, value);
 }

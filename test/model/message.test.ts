@@ -29,8 +29,17 @@ test("a message on another route is the same in everything else, and its payload
   assert.equal(other.return.toString(), "0#y");
   const { onward: _onward, return: _back, ...otherRest } = other;
   assert.deepEqual(Object.keys(otherRest), Object.keys(rest));
-  for (const field of ["payload", "trace", "backing", "entrance", "exit"] as const) {
+  for (const field of [
+    "memory",
+    "payloadStart",
+    "payloadEnd",
+    "trace",
+    "backing",
+    "entrance",
+    "exit",
+  ] as const) {
     assert.equal(other[field], message[field], field);
   }
+  assert.equal(other.payload.buffer, message.payload.buffer);
   assert.ok(onward !== other.onward && back !== other.return);
 });

@@ -5,8 +5,8 @@ import { PortwayError } from "../../src/base/errors.js";
 import {
   decodePortalMessage,
   disconnect,
-  headRoomBytes,
   maxDataBytes,
+  maxPayloadHeadBytes,
   payloadInPlace,
   ping,
   pong,
@@ -15,9 +15,14 @@ import {
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
 
 function encodeData(data: Buffer): Buffer {
-  const room = Buffer.alloc(headRoomBytes + data.byteLength);
-  data.copy(room, headRoomBytes);
-  return payloadInPlace(room, headRoomBytes, data.byteLength);
+  const at = maxPayloadHeadBytes;
+  const { memory, start, end } = payloadInPlace(
+    Buffer.concat([Buffer.alloc(at), data]),
+    at,
+    data.byteLength,
+    at,
+  );
+  return memory.subarray(start, end);
 }
 
 test("signals are one byte each", () => {

@@ -5,7 +5,7 @@ import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 import type { LocalStream } from "../../src/portal/local-stream.js";
-import { disconnect, headRoomBytes, ping, pong } from "../../src/portal/portal-message.js";
+import { disconnect, maxPayloadHeadBytes, ping, pong } from "../../src/portal/portal-message.js";
 import { Session, type SessionEnd } from "../../src/portal/session.js";
 import { defaultAccessPolicy } from "../../src/routing/access-policy.js";
 import { Router } from "../../src/routing/router.js";
@@ -18,6 +18,8 @@ class FakeStream implements LocalStream {
   readonly written: string[] = [];
   resumed = 0;
   end_ = "";
+  keepAlive(): void {}
+
   resume(): void {
     this.resumed += 1;
   }
@@ -82,8 +84,9 @@ function make(_remote: Route, limits = { localQueueBytes: 100, stallTimeoutMs: 2
 const remote = Route.of(far);
 
 function local(text: string): boolean {
-  const buffer = Buffer.concat([Buffer.alloc(headRoomBytes), Buffer.from(text)]);
-  const more = session.data(buffer, headRoomBytes, Buffer.byteLength(text), undefined);
+  const at = maxPayloadHeadBytes;
+  const buffer = Buffer.concat([Buffer.alloc(at), Buffer.from(text)]);
+  const more = session.data({ buffer, at, length: buffer.byteLength - at, roomBytes: at }, undefined);
   buffer.fill(0xee); // the stream reads over it
   return more;
 }

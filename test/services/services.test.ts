@@ -112,7 +112,8 @@ test("hop takes itself off the onward route, puts itself on the return route, an
   assert.equal(createHop(onwards, own).handle(request), undefined);
   const [passed] = onwards.sent;
   assert.deepEqual(routes(passed!), ["0#tcp => 0#echo", "0#own => 0#tcp => 0#app"]);
-  assert.equal(passed?.payload, request.payload);
+  assert.equal(passed?.payload.buffer, request.payload.buffer, "not copied");
+  assert.deepEqual(passed?.payload, request.payload);
   assert.equal(passed?.backing, backing);
   assert.equal(passed?.trace, trace);
 });

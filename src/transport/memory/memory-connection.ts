@@ -120,7 +120,7 @@ export class MemoryConnection implements Connection, GateWaiter {
       throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
     }
     this.#sentMessages += 1;
-    this.#sentBytes += message.payload.byteLength;
+    this.#sentBytes += message.payloadBytes;
     this.#other.#arrive(new FrameInMemory(encodeMessage(message), clock.monotonicMs() + delayMs));
     return undefined;
   }
@@ -189,7 +189,7 @@ export class MemoryConnection implements Connection, GateWaiter {
     frame.release();
     if (gate !== undefined || this.#closed) return gate;
     this.#receivedMessages += 1;
-    this.#receivedBytes += message.payload.byteLength;
+    this.#receivedBytes += message.payloadBytes;
     this.#inbox.shift();
     this.#inboxBytes -= bytes.byteLength;
     frame.release();

@@ -1,3 +1,4 @@
+import { readUint32 } from "../../base/bytes.js";
 import { Chunk, ChunkPool } from "../../base/chunk.js";
 import { lengthBytes } from "../../wire/limits.js";
 
@@ -71,7 +72,7 @@ export class FrameReader {
   /** Where the next bytes go. */
   get room(): Buffer {
     const { bytes } = this.#chunk;
-    const all = this.#end === 0 && this.#limit === bytes.byteLength;
+    const all = this.#end === 0 && this.#limit === bytes.length;
     return all ? bytes : bytes.subarray(this.#end, this.#limit);
   }
 
@@ -104,7 +105,7 @@ export class FrameReader {
     let at = this.#start;
     let waitingFrom = -1;
     while (stop - at >= lengthBytes) {
-      const length = bytes.readUInt32BE(at);
+      const length = readUint32(bytes, at);
       if (length > maxFrameBytes) return "frame_too_large";
       const end = at + lengthBytes + length;
       if (end > stop) break;
@@ -127,7 +128,7 @@ export class FrameReader {
     chunk.hold();
     while (waiting.start < waiting.end) {
       const start = waiting.start + lengthBytes;
-      const end = start + chunk.bytes.readUInt32BE(waiting.start);
+      const end = start + readUint32(chunk.bytes, waiting.start);
       if (!this.#options.frame(chunk, start, end) || this.#closed) break;
       waiting.start = end;
     }
@@ -157,10 +158,10 @@ export class FrameReader {
   makeRoom(): FrameReaderFault | undefined {
     if (this.#closed) return undefined;
     const chunk = this.#chunk;
-    const size = chunk.bytes.byteLength;
+    const size = chunk.bytes.length;
     const start = this.#start;
     const left = this.#end - start;
-    const needed = left < lengthBytes ? lengthBytes : lengthBytes + chunk.bytes.readUInt32BE(start);
+    const needed = left < lengthBytes ? lengthBytes : lengthBytes + readUint32(chunk.bytes, start);
     if (needed > chunkBytes) {
       if (start === 0 && this.#end < this.#limit) return undefined;
       // A large frame's room doubles with what has come of it: a length alone buys nothing.
@@ -193,7 +194,7 @@ export class FrameReader {
     this.#end -= this.#start;
     this.#start = 0;
     // A large chunk ends with its frame: what comes behind that goes to a usual one.
-    this.#limit = size > chunkBytes ? Math.min(next.bytes.byteLength, needed) : chunkBytes;
+    this.#limit = size > chunkBytes ? Math.min(next.bytes.length, needed) : chunkBytes;
     return undefined;
   }
 
@@ -205,12 +206,12 @@ export class FrameReader {
 
   /** A large chunk counts until the last who holds it lets go: for that long it is memory. */
   #retire(chunk: Chunk): void {
-    if (chunk.bytes.byteLength === chunkBytes) pool.giveBack(chunk);
+    if (chunk.bytes.length === chunkBytes) pool.giveBack(chunk);
     else chunk.freed(this.#giveBackLarge);
   }
 
   readonly #giveBackLarge = (chunk: Chunk): void => {
-    const size = chunk.bytes.byteLength;
+    const size = chunk.bytes.length;
     this.#options.budget.giveBack(size);
     largePools.find(({ sizeBytes }) => sizeBytes === size)?.giveBack(chunk);
   };

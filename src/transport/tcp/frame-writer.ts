@@ -1,13 +1,21 @@
+import { copyBytes } from "../../base/bytes.js";
 import { Chunk, ChunkPool } from "../../base/chunk.js";
-import { afterRead, currentTurn } from "../../base/turn.js";
+import { RecycledList } from "../../base/recycled-list.js";
+import type { Segments } from "../../base/socket.js";
+import { afterRead } from "../../base/turn.js";
 import type { Backing, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
 
 /** Payloads up to this size are copied next to their header; larger ones are referred to. */
-const copyBytes = 16 * 1024;
+const maxCopiedBytes = 16 * 1024;
 const batchBytes = 128 * 1024;
 /** Queued bytes that are not worth gathering more for. */
 const enoughBytes = 64 * 1024;
+/**
+ * Messages that come within this time are close. A turn of the loop costs a lone message some microseconds; in a
+ * process that is busy, which is when they come so close, a shared write saves more.
+ */
+const closeMs = 0.2;
 
 const pool = new ChunkPool(batchBytes, 16);
 /** Where a head is made that goes in front of a payload in place; longer ones do not. */
@@ -16,47 +24,53 @@ const scratch = Buffer.allocUnsafeSlow(1024);
 /** What the writer needs of a ByteSocket. */
 export interface FrameSink {
   /** True if all was taken and the bytes are free; false if they are used until the writer is told `written`. */
-  write(segments: readonly Buffer[]): boolean;
+  write(segments: Segments): boolean;
 }
 
 /** What is in a write besides the segments: what has to be let go when it is done. */
 interface Load {
-  readonly held: Backing[];
-  readonly batches: Chunk[];
+  readonly held: RecycledList<Backing>;
+  readonly batches: RecycledList<Chunk>;
   bytes: number;
 }
 
+function emptyLoad(): Load {
+  return { held: new RecycledList(), batches: new RecycledList(), bytes: 0 };
+}
+
 /**
- * Turns messages into writes of one socket. What is queued in one call of the event loop leaves in one write. When two
- * writes fall into one turn of the loop, what is queued in a turn is gathered from then on, until a turn brings a
- * message alone: a lone message waits for nothing, and many share a write.
+ * Turns messages into writes of one socket. What is queued in one call of the event loop leaves in one write. When
+ * messages come close behind each other, what is queued in a turn of the loop is gathered from then on, until a turn
+ * brings a message alone: a lone message waits for nothing, and many share a write.
  *
  * `emptied` is called whenever something has left.
  */
 export class FrameWriter {
   readonly #socket: FrameSink;
   readonly #emptied: () => void;
+  readonly #nowMs: () => number;
   /** Where small frames and headers are put one after the other; only while something is queued. */
   #batch: Chunk | undefined;
   #batchStart = 0;
   #batchEnd = 0;
-  #segments: Buffer[] = [];
+  readonly #segments = new RecycledList<Buffer>();
   /** Frames that follow each other in memory, not a segment yet; what is in the batch and no segment comes behind. */
-  #runMemory: ArrayBufferLike | undefined;
+  #runMemory: Buffer | undefined;
   #runStart = 0;
   #runEnd = 0;
-  #queued: Load = { held: [], batches: [], bytes: 0 };
+  #queued = emptyLoad();
   #inFlight: Load | undefined;
   #offeredBytes = 0;
-  #flushDue = false;
+  #flushDue: "no" | "soon" | "end of turn" = "no";
   #gathering = false;
   #gathered = 0;
-  #lastTurn = -1;
+  #lastMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  constructor(socket: FrameSink, emptied: () => void) {
+  constructor(socket: FrameSink, emptied: () => void, nowMs = () => performance.now()) {
     this.#socket = socket;
     this.#emptied = emptied;
+    this.#nowMs = nowMs;
   }
 
   /** Bytes that the kernel has not taken. */
@@ -72,32 +86,31 @@ export class FrameWriter {
   /** Queues bytes that are no frame. */
   putBytes(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#room(bytes.byteLength).set(bytes, this.#batchEnd);
-    this.#commit(bytes.byteLength);
+    this.#room(bytes.length).set(bytes, this.#batchEnd);
+    this.#commit(bytes.length);
     this.#schedule();
   }
 
   /** `size` are the bytes of its frame. */
   put(message: Message, size = frameBytes(message)): void {
     if (this.#closed) return;
-    const { payload } = message;
-    if (payload.byteLength <= copyBytes) {
+    if (message.payloadBytes <= maxCopiedBytes) {
       const bytes = this.#room(size);
-      const at = writeHead(bytes, this.#batchEnd, message, size);
-      bytes.set(payload, at);
-      this.#commit(writeTail(bytes, at + payload.byteLength, message) - this.#batchEnd);
+      let at = writeHead(bytes, this.#batchEnd, message, size);
+      at = copyBytes(bytes, at, message.memory, message.payloadStart, message.payloadEnd);
+      this.#commit(writeTail(bytes, at, message) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
   }
 
   #putLarge(message: Message, size: number): void {
-    const { payload, backing, headRoomBytes } = message;
+    const { backing, headRoomBytes } = message;
     const headSize = headBytes(message);
     if (
       backing !== undefined &&
       message.trace === undefined &&
       headSize <= headRoomBytes &&
-      headSize <= scratch.byteLength
+      headSize <= scratch.length
     ) {
       this.#putInPlace(message, size, headSize, backing);
       return;
@@ -105,13 +118,13 @@ export class FrameWriter {
     const head = this.#room(headSize);
     this.#commit(writeHead(head, this.#batchEnd, message, size) - this.#batchEnd);
     this.#endSegment();
-    if (backing === undefined) this.#segments.push(Buffer.from(payload));
+    if (backing === undefined) this.#segments.push(Buffer.from(message.payload));
     else {
       backing.hold();
       this.#queued.held.push(backing);
-      this.#segments.push(payload);
+      this.#segments.push(message.payload);
     }
-    this.#queued.bytes += payload.byteLength;
+    this.#queued.bytes += message.payloadBytes;
     if (message.trace === undefined) return;
     const tail = this.#room(tailBytes(message));
     this.#commit(writeTail(tail, this.#batchEnd, message) - this.#batchEnd);
@@ -119,22 +132,21 @@ export class FrameWriter {
 
   /** Writes the head where the message's old one lay. Frames that follow each other there leave as one segment. */
   #putInPlace(message: Message, size: number, headSize: number, backing: Backing): void {
-    const { buffer, byteOffset } = message.payload;
-    const start = byteOffset - headSize;
-    writeHead(scratch, 0, message, size);
+    const { memory } = message;
+    const start = message.payloadStart - headSize;
     // The routes may lie where the head goes: it is made elsewhere first.
-    new Uint8Array(buffer, start, headSize).set(
-      headSize === scratch.byteLength ? scratch : scratch.subarray(0, headSize),
-    );
+    writeHead(scratch, 0, message, size);
+    copyBytes(memory, start, scratch, 0, headSize);
+    backing.headStart = start;
     backing.hold();
     this.#queued.held.push(backing);
     this.#queued.bytes += size;
-    if (buffer === this.#runMemory && start === this.#runEnd && this.#batchEnd === this.#batchStart) {
+    if (memory === this.#runMemory && start === this.#runEnd && this.#batchEnd === this.#batchStart) {
       this.#runEnd += size;
       return;
     }
     this.#endSegment();
-    this.#runMemory = buffer;
+    this.#runMemory = memory;
     this.#runStart = start;
     this.#runEnd = start + size;
   }
@@ -151,17 +163,17 @@ export class FrameWriter {
     const load = this.#queued;
     if (load.bytes === 0 || this.#inFlight !== undefined || this.#closed) return;
     this.#endBatch();
-    const segments = this.#segments;
-    this.#segments = [];
     this.#offeredBytes += load.bytes;
-    if (this.#socket.write(segments)) {
+    const isTaken = this.#socket.write(this.#segments);
+    this.#segments.clear();
+    if (isTaken) {
       load.bytes = 0;
       letGo(load);
       this.#emptied();
       return;
     }
     this.#inFlight = load;
-    this.#queued = { held: [], batches: [], bytes: 0 };
+    this.#queued = emptyLoad();
   }
 
   /** Drops what is queued. A write that is under way keeps its bytes until `free`. */
@@ -169,7 +181,7 @@ export class FrameWriter {
     if (this.#closed) return;
     this.#closed = true;
     this.#endBatch();
-    this.#segments = [];
+    this.#segments.clear();
     this.#queued.bytes = 0;
     letGo(this.#queued);
   }
@@ -184,7 +196,7 @@ export class FrameWriter {
   /** A buffer with room for `bytes` at `#batchEnd`. */
   #room(bytes: number): Buffer {
     if (this.#batch !== undefined) {
-      if (this.#batch.bytes.byteLength - this.#batchEnd >= bytes) return this.#batch.bytes;
+      if (this.#batch.bytes.length - this.#batchEnd >= bytes) return this.#batch.bytes;
       this.#endBatch();
     }
     this.#batch = bytes > batchBytes ? new Chunk(bytes) : pool.take();
@@ -198,7 +210,7 @@ export class FrameWriter {
 
   #endSegment(): void {
     if (this.#runMemory !== undefined) {
-      this.#segments.push(Buffer.from(this.#runMemory, this.#runStart, this.#runEnd - this.#runStart));
+      this.#segments.push(this.#runMemory.subarray(this.#runStart, this.#runEnd));
       this.#runMemory = undefined;
     }
     if (this.#batchEnd === this.#batchStart) return;
@@ -217,21 +229,30 @@ export class FrameWriter {
 
   #schedule(): void {
     this.#gathered += 1;
-    if (this.#flushDue) return;
-    this.#flushDue = true;
-    this.#gathered = 1;
     const isLittle = this.#queued.bytes < enoughBytes;
-    if (isLittle && !this.#gathering) {
-      const turn = currentTurn();
-      this.#gathering = turn === this.#lastTurn;
-      this.#lastTurn = turn;
+    if (this.#flushDue !== "no") {
+      if (isLittle || this.#flushDue === "soon") return;
+      this.#flushDue = "soon";
+      afterRead(this.#flushNow);
+      return;
     }
-    if (this.#gathering && isLittle) setImmediate(flushGathered, this);
-    else afterRead(this.#flushNow);
+    this.#gathered = 1;
+    if (isLittle && !this.#gathering) {
+      const now = this.#nowMs();
+      this.#gathering = now - this.#lastMs < closeMs;
+      this.#lastMs = now;
+    }
+    if (this.#gathering && isLittle) {
+      this.#flushDue = "end of turn";
+      setImmediate(flushGathered, this);
+    } else {
+      this.#flushDue = "soon";
+      afterRead(this.#flushNow);
+    }
   }
 
   readonly #flushNow = (): void => {
-    this.#flushDue = false;
+    this.#flushDue = "no";
     this.flush();
   };
 
@@ -245,8 +266,8 @@ export class FrameWriter {
 const { flushGathered } = FrameWriter;
 
 function letGo({ held, batches }: Load): void {
-  for (const backing of held) backing.release();
-  for (const batch of batches) pool.giveBack(batch);
-  held.length = 0;
-  batches.length = 0;
+  for (let at = 0; at < held.length; at += 1) held.at(at).release();
+  for (let at = 0; at < batches.length; at += 1) pool.giveBack(batches.at(at));
+  held.clear();
+  batches.clear();
 }

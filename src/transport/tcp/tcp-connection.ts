@@ -135,7 +135,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
       throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
     }
     this.#sentMessages += 1;
-    this.#sentBytes += message.payload.byteLength;
+    this.#sentBytes += message.payloadBytes;
     this.#writer.put(message, size);
     return undefined;
   }
@@ -257,7 +257,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
       return false;
     }
     this.#receivedMessages += 1;
-    this.#receivedBytes += message.payload.byteLength;
+    this.#receivedBytes += message.payloadBytes;
     return true;
   }
 

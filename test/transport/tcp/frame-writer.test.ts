@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Chunk } from "../../../src/base/chunk.js";
+import type { Segments } from "../../../src/base/socket.js";
 import { type Backing, Message } from "../../../src/model/message.js";
 import { Route } from "../../../src/model/route.js";
 import { type FrameSink, FrameWriter } from "../../../src/transport/tcp/frame-writer.js";
@@ -25,7 +26,8 @@ class ScriptedSink implements FrameSink {
     return Buffer.concat(this.taken);
   }
 
-  write(segments: readonly Buffer[]): boolean {
+  write(given: Segments): boolean {
+    const segments = Array.from({ length: given.length }, (_, at) => given.at(at)!);
     assert.equal(this.#pending, undefined, "two writes at once");
     assert.ok(segments.every(({ byteLength }) => byteLength > 0));
     this.writes += 1;
@@ -193,8 +195,14 @@ test("what is put in one call leaves in one write when the call is over", async 
 
 test("a lone message does not wait for the end of the turn", async () => {
   const sink = new ScriptedSink();
-  const writer = new FrameWriter(sink, () => {});
+  let nowMs = 0;
+  const writer = new FrameWriter(
+    sink,
+    () => {},
+    () => nowMs,
+  );
   for (let sent = 1; sent < 20; sent += 1) {
+    nowMs += 1;
     writer.put(messageOf(Buffer.from("hello")));
     await microtasks();
     assert.equal(sink.writes, sent);
@@ -202,9 +210,14 @@ test("a lone message does not wait for the end of the turn", async () => {
   }
 });
 
-test("messages of one turn of the loop leave in one write, until they come alone", async () => {
+test("messages that come close leave in one write a turn, until they come alone", async () => {
   const sink = new ScriptedSink();
-  const writer = new FrameWriter(sink, () => {});
+  let nowMs = 0;
+  const writer = new FrameWriter(
+    sink,
+    () => {},
+    () => nowMs,
+  );
   const put = async (): Promise<void> => {
     writer.put(messageOf(Buffer.from("hello")));
     await microtasks();
@@ -219,6 +232,7 @@ test("messages of one turn of the loop leave in one write, until they come alone
   assert.equal(sink.writes, 2, "still gathering");
   await new Promise(setImmediate);
   assert.equal(sink.writes, 3);
+  nowMs += 1;
   await put();
   assert.equal(sink.writes, 4, "a turn with one message has ended the gathering");
 });
