@@ -14,6 +14,7 @@ import {
   portalLoads,
   quickSize,
   type Size,
+  scaled,
 } from "./figures.js";
 import { benchFile, Program, run } from "./program.js";
 import { rotated } from "./statistics.js";
@@ -45,6 +46,7 @@ more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look
 }
 
 const size: Size = values.quick ? quickSize : fullSize;
+const warmUpSize = scaled(size, 2);
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
 const only = values.only?.split(",") ?? known;
 const wrong = only.filter((name) => !known.includes(name));
@@ -73,13 +75,22 @@ async function portalRound(round: number, chains: ReadonlyMap<Contender, Chain>)
     for (const contender of rotated(contenders, round)) {
       stopIfInterrupted();
       const chain = chains.get(contender)!;
-      const [command, ...rest] = load.args(size);
-      const args = [command!, "--addr", `127.0.0.1:${chain.port}`, "--pids", chain.pids.join(","), ...rest];
-      const answer = JSON.parse(await run(benchFile("load.js"), args, { timeoutMs: loadTimeoutMs }));
-      for (const [name, figure] of Object.entries(load.figures)) results.add(figure, contender, answer[name]);
+      if (load.isWarmedUp) await loadChain(chain, load.args(warmUpSize));
+      const answer = await loadChain(chain, load.args(size));
+      for (const [name, figure] of Object.entries(load.figures))
+        results.add(figure, contender, answer[name]!);
     }
     progress(`round ${round + 1} of ${rounds}: ${load.name}`);
   }
+}
+
+async function loadChain(
+  { port, pids }: Chain,
+  load: readonly (string | number)[],
+): Promise<Record<string, number>> {
+  const [command = "", ...rest] = load;
+  const args = [command, "--addr", `127.0.0.1:${port}`, "--pids", pids.join(","), ...rest];
+  return JSON.parse(await run(benchFile("load.js"), args, { timeoutMs: loadTimeoutMs }));
 }
 
 async function apiRound(round: number, chain: Chain): Promise<void> {
@@ -153,6 +164,7 @@ const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${rounds} interleaved rounds${values.quick ? " (quick: a look, not a measurement)" : ""}, ${minutes} min
 Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback, load and target on the same cores
 messages of at most ${maxDataBytes / 1024} KB of data; ${size.mb} MiB a transfer, ${size.connections} connections (16 at a time), ${size.pings} pings, ${size.held} held, ${size.calls} calls
+each load runs at twice its size first, unmeasured, in every chain: processes as they are after minutes, not after seconds
 A/B is ${against} to pipe (or to the bare server), round by round; A/A is the yardstick to itself. Median (min–max).
 `);
 printTable(
