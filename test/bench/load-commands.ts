@@ -1,10 +1,7 @@
-import type net from "node:net";
-import { dial, type Endpoint } from "./load-sockets.js";
+import { dial, type Endpoint, type LoadSocket } from "./load-sockets.js";
 import { cpuSeconds, residentKiB } from "./process-stats.js";
 
 const zeros = Buffer.alloc(256 * 1024);
-/** Every socket of a load reads into it: what arrives is counted, never kept. */
-const reads = Buffer.allocUnsafeSlow(256 * 1024);
 const mebibyte = 1_048_576;
 const echoByte = Buffer.from("Ex");
 /** How long a held connection must be idle before memory is read: what opening it left behind is freed by then. */
@@ -45,7 +42,7 @@ export async function conns(
   const work = async (): Promise<void> => {
     while (left > 0) {
       left -= 1;
-      (await echoOnce(endpoint)).destroy();
+      (await echoOnce(endpoint)).close();
     }
   };
   await Promise.all(Array.from({ length: options.conc }, work));
@@ -94,7 +91,7 @@ export async function hold(
   endpoint: Endpoint,
   options: { readonly n: number; readonly warm: number; readonly pids: readonly number[] },
 ): Promise<Result> {
-  const held: net.Socket[] = [];
+  const held: LoadSocket[] = [];
   const open = async (count: number): Promise<number> => {
     for (let at = 0; at < count; at += 1) held.push(await echoOnce(endpoint));
     if (count > 0) await new Promise((settled) => setTimeout(settled, settleMs));
@@ -102,62 +99,60 @@ export async function hold(
   };
   const before = await open(options.warm);
   const after = await open(options.n);
-  for (const socket of held) socket.destroy();
+  for (const socket of held) socket.close();
   return { KiB_per_conn: (after - before) / options.n, rss_MiB: after / 1024 };
 }
 
-function download(endpoint: Endpoint, bytes: number): Promise<void> {
-  return new Promise((resolve, reject) => {
+async function download(endpoint: Endpoint, bytes: number): Promise<void> {
+  const socket = await dial(endpoint);
+  await new Promise<void>((resolve, reject) => {
     let left = bytes;
-    let socket: net.Socket | undefined;
-    const opened = dial(endpoint, reads, (read) => {
+    socket.onRead = (read) => {
       left -= read.byteLength;
       if (left > 0) return;
-      socket?.destroy();
+      socket.close();
       if (left === 0) resolve();
       else reject(new Error(`the target sent ${-left} bytes too many`));
-    });
-    opened.then((connected) => {
-      socket = connected;
-      failOnClose(socket, reject);
-      socket.write(head("S", bytes));
-    }, reject);
+    };
+    failOnEnd(socket, reject);
+    socket.write(head("S", bytes), () => {});
+    socket.resume();
   });
 }
 
 async function upload(endpoint: Endpoint, bytes: number): Promise<void> {
-  let answer = "";
-  let answered = (): void => {};
-  const socket = await dial(endpoint, reads, (read) => {
-    answer += read.toString("latin1");
-    if (answer.length >= 2) answered();
-  });
+  const socket = await dial(endpoint);
   await new Promise<void>((resolve, reject) => {
-    failOnClose(socket, reject);
-    answered = () => {
-      socket.destroy();
+    let answer = "";
+    socket.onRead = (read) => {
+      answer += read.toString("latin1");
+      if (answer.length < 2) return;
+      socket.close();
       if (answer === "ok") resolve();
       else reject(new Error(`the target answered ${JSON.stringify(answer)}`));
     };
+    failOnEnd(socket, reject);
     let left = bytes;
-    const next = (error?: Error | null): void => {
-      if (error || left <= 0 || socket.destroyed) return;
-      const part = left < zeros.byteLength ? zeros.subarray(0, left) : zeros;
-      left -= part.byteLength;
-      socket.write(part, next);
+    const next = (): void => {
+      while (left > 0 && !socket.isClosed) {
+        const part = left < zeros.byteLength ? zeros.subarray(0, left) : zeros;
+        left -= part.byteLength;
+        if (!socket.write(part, next)) return;
+      }
     };
-    socket.write(head("K", bytes), next);
+    if (socket.write(head("K", bytes), next)) next();
+    socket.resume();
   });
 }
 
 /** A connection that has carried one byte both ways. */
-async function echoOnce(endpoint: Endpoint): Promise<net.Socket> {
-  let answered = (): void => {};
-  const socket = await dial(endpoint, reads, () => answered());
+async function echoOnce(endpoint: Endpoint): Promise<LoadSocket> {
+  const socket = await dial(endpoint);
   await new Promise<void>((resolve, reject) => {
-    failOnClose(socket, reject);
-    answered = resolve;
-    socket.write(echoByte);
+    socket.onRead = () => resolve();
+    failOnEnd(socket, reject);
+    socket.write(echoByte, () => {});
+    socket.resume();
   });
   return socket;
 }
@@ -165,15 +160,13 @@ async function echoOnce(endpoint: Endpoint): Promise<net.Socket> {
 /** Fills `times` with the microseconds of its round trips. */
 async function pingOn(endpoint: Endpoint, size: number, times: Float64Array): Promise<void> {
   const ping = zeros.subarray(0, size);
-  let onRead = (_length: number): void => {};
-  const socket = await dial(endpoint, reads, (read) => onRead(read.byteLength));
+  const socket = await dial(endpoint);
   await new Promise<void>((resolve, reject) => {
-    failOnClose(socket, reject);
     let at = 0;
     let missing = size;
     let sent = performance.now();
-    onRead = (length) => {
-      missing -= length;
+    socket.onRead = (read) => {
+      missing -= read.byteLength;
       if (missing > 0) return;
       const now = performance.now();
       times[at] = (now - sent) * 1000;
@@ -181,16 +174,21 @@ async function pingOn(endpoint: Endpoint, size: number, times: Float64Array): Pr
       if (at === times.length) return resolve();
       missing = size;
       sent = now;
-      socket.write(ping);
+      socket.write(ping, () => {});
     };
-    socket.write(Buffer.concat([Buffer.from("E"), ping]));
+    failOnEnd(socket, reject);
+    socket.write(Buffer.concat([Buffer.from("E"), ping]), () => {});
+    socket.resume();
   });
-  socket.destroy();
+  socket.close();
 }
 
-function failOnClose(socket: net.Socket, reject: (error: Error) => void): void {
-  socket.once("error", reject);
-  socket.once("close", () => reject(new Error("the connection was closed before the load was done")));
+function failOnEnd(socket: LoadSocket, reject: (error: Error) => void): void {
+  socket.onError = reject;
+  socket.onEnd = () => {
+    socket.close();
+    reject(new Error("the connection was closed before the load was done"));
+  };
 }
 
 function head(command: "S" | "K", count: number): Buffer {

@@ -1,14 +1,16 @@
-import net from "node:net";
+import { getSystemErrorName } from "node:util";
 
-const connectTimeoutMs = 10_000;
+/**
+ * TCP for the load and its target, on the handles beneath node:net. Whatever the load costs is taken from the processes
+ * that it measures, as they share the cores: a connection of net.Socket costs as much as a proxy's. These handles are
+ * no documented interface (DEP0111); they are the same in Node 20 to 26, and nothing else may use them.
+ */
 
 export interface Endpoint {
+  /** An IPv4 address. */
   readonly host: string;
   readonly port: number;
 }
-
-/** `bytes` is a view of a buffer that is read into again as soon as the call returns. */
-export type OnRead = (bytes: Buffer) => void;
 
 export function parseEndpoint(text: string): Endpoint {
   const at = text.lastIndexOf(":");
@@ -19,91 +21,158 @@ export function parseEndpoint(text: string): Endpoint {
   return { host: text.slice(0, at), port };
 }
 
-/** Connects; what arrives is read into `buffer`, which sockets may share. Rejects after 10 s. */
-export function dial(endpoint: Endpoint, buffer: Buffer, onRead: OnRead): Promise<net.Socket> {
-  return new Promise((resolve, reject) => {
-    const socket = net.connect({
-      host: endpoint.host,
-      port: endpoint.port,
-      noDelay: true,
-      onread: {
-        buffer,
-        callback: (length) => {
-          onRead(buffer.subarray(0, length));
-          return true;
-        },
-      },
-    });
-    const timer = setTimeout(() => socket.destroy(new Error("no connection in 10 s")), connectTimeoutMs);
-    socket.once("error", reject);
-    socket.once("close", () => {
-      clearTimeout(timer);
-      reject(new Error("closed before it was connected"));
-    });
-    socket.once("connect", () => {
-      clearTimeout(timer);
-      resolve(socket);
-    });
-  });
+interface Handle {
+  onread: (this: Handle) => void;
+  onconnection: (error: number, client: Handle | undefined) => void;
+  owner: LoadSocket | undefined;
+  setNoDelay(on: boolean): number;
+  useUserBuffer(buffer: Buffer): void;
+  readStart(): number;
+  readStop(): number;
+  writeBuffer(request: Request, bytes: Buffer): number;
+  shutdown(request: Request): number;
+  connect(request: Request, host: string, port: number): number;
+  bind(host: string, port: number): number;
+  listen(backlog: number): number;
+  getsockname(into: object): number;
+  close(): void;
 }
 
-interface ServerHandle {
-  onconnection?: (error: number, handle: object | undefined) => void;
+interface Request {
+  oncomplete: (status: number) => void;
 }
 
-/**
- * Listens, and gives each connection a buffer to read into: `accept` gets the socket, paused, and answers with the
- * buffer and who takes what is read. Accepted sockets have no `onread` option, so the handle is put into a socket that
- * has one; a Node without such handles reads with events, which costs more CPU and is no less right.
- */
-export function listen(
-  endpoint: Endpoint,
-  accept: (connection: Accepted) => void,
-): Promise<{ readonly port: number; close(): void }> {
-  const server = net.createServer({ noDelay: true, allowHalfOpen: true }, (socket) => {
-    const connection = new Accepted(socket);
-    socket.on("data", (bytes: Buffer) => connection.onRead(bytes));
-    accept(connection);
-  });
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen({ host: endpoint.host, port: endpoint.port, backlog: 4096 }, () => {
-      const handle = (server as unknown as { _handle?: ServerHandle })._handle;
-      if (typeof handle?.onconnection === "function") {
-        handle.onconnection = (error, client) => {
-          if (error === 0 && client !== undefined) accept(acceptHandle(client));
-        };
-      }
-      resolve({ port: (server.address() as net.AddressInfo).port, close: () => server.close() });
-    });
-  });
+interface Bindings {
+  readonly tcp_wrap: {
+    readonly TCP: new (kind: number) => Handle;
+    readonly TCPConnectWrap: new () => Request;
+    readonly constants: { readonly SOCKET: number; readonly SERVER: number };
+  };
+  readonly stream_wrap: {
+    readonly WriteWrap: new () => Request;
+    readonly ShutdownWrap: new () => Request;
+    readonly streamBaseState: Int32Array;
+    readonly kReadBytesOrError: number;
+    readonly kLastWriteWasAsync: number;
+  };
 }
 
-/** A connection that was accepted. `onRead` may be replaced at any time. */
-export class Accepted {
-  readonly socket: net.Socket;
-  onRead: OnRead = () => {};
+function binding<K extends keyof Bindings>(name: K): Bindings[K] {
+  return (process as unknown as { binding(name: K): Bindings[K] }).binding(name);
+}
 
-  constructor(socket: net.Socket) {
-    this.socket = socket;
+const { TCP, TCPConnectWrap, constants } = binding("tcp_wrap");
+const { WriteWrap, ShutdownWrap, streamBaseState, kReadBytesOrError, kLastWriteWasAsync } =
+  binding("stream_wrap");
+const endOfFile = -4095;
+
+/** Every socket reads into it: what arrives is counted or answered at once, never kept. */
+const reads = Buffer.allocUnsafeSlow(256 * 1024);
+
+/** One connection. What it calls may be replaced at any time. */
+export class LoadSocket {
+  /** `bytes` is a view of a buffer that is read into again as soon as the call returns. */
+  onRead: (bytes: Buffer) => void = () => {};
+  onEnd: () => void = () => this.close();
+  onError: (error: Error) => void = () => {};
+  readonly #handle: Handle;
+  #closed = false;
+
+  constructor(handle: Handle) {
+    this.#handle = handle;
+    handle.owner = this;
+    handle.onread = onread;
+    handle.setNoDelay(true);
+    handle.useUserBuffer(reads);
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  resume(): void {
+    if (!this.#closed) this.#handle.readStart();
+  }
+
+  pause(): void {
+    if (!this.#closed) this.#handle.readStop();
+  }
+
+  /** True if the kernel took all. If not, the bytes must stay as they are until `written` is called. */
+  write(bytes: Buffer, written: () => void): boolean {
+    if (this.#closed) return true;
+    const request = new WriteWrap();
+    request.oncomplete = (status) => {
+      if (status < 0) this.fail(status);
+      else if (!this.#closed) written();
+    };
+    const status = this.#handle.writeBuffer(request, bytes);
+    if (status < 0) this.fail(status);
+    return status < 0 || streamBaseState[kLastWriteWasAsync] === 0;
+  }
+
+  /** Ends our direction. */
+  end(): void {
+    if (this.#closed) return;
+    const request = new ShutdownWrap();
+    request.oncomplete = () => {};
+    this.#handle.shutdown(request);
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#handle.close();
+  }
+
+  fail(status: number): void {
+    if (this.#closed) return;
+    this.close();
+    this.onError(new Error(getSystemErrorName(status)));
   }
 }
 
-const smallReads = Buffer.allocUnsafeSlow(256 * 1024);
+function onread(this: Handle): void {
+  const socket = this.owner!;
+  const length = streamBaseState[kReadBytesOrError]!;
+  if (socket.isClosed || length === 0) return;
+  if (length > 0) socket.onRead(reads.subarray(0, length));
+  else if (length === endOfFile) socket.onEnd();
+  else socket.fail(length);
+}
 
-function acceptHandle(handle: object): Accepted {
-  let connection: Accepted | undefined;
-  const onread: net.OnReadOpts = {
-    buffer: smallReads,
-    callback: (length) => {
-      connection?.onRead(smallReads.subarray(0, length));
-      return true;
-    },
+/** Connects; it reads once it is resumed. */
+export function dial(endpoint: Endpoint): Promise<LoadSocket> {
+  return new Promise((resolve, reject) => {
+    const handle = new TCP(constants.SOCKET);
+    const socket = new LoadSocket(handle);
+    socket.onError = reject;
+    const request = new TCPConnectWrap();
+    request.oncomplete = (status) => {
+      if (status < 0) socket.fail(status);
+      else resolve(socket);
+    };
+    const status = handle.connect(request, endpoint.host, endpoint.port);
+    if (status < 0) socket.fail(status);
+  });
+}
+
+/** Listens; `accept` gets each connection before it reads. Throws if the address can't be bound. */
+export function listen(
+  endpoint: Endpoint,
+  accept: (socket: LoadSocket) => void,
+): { readonly port: number; close(): void } {
+  const handle = new TCP(constants.SERVER);
+  const status = handle.bind(endpoint.host, endpoint.port) || handle.listen(4096);
+  if (status < 0)
+    throw new Error(`can't listen on ${endpoint.host}:${endpoint.port}: ${getSystemErrorName(status)}`);
+  handle.onconnection = (error, client) => {
+    if (error !== 0 || client === undefined) return;
+    const socket = new LoadSocket(client);
+    accept(socket);
+    socket.resume();
   };
-  const options = { handle, allowHalfOpen: true, manualStart: true, pauseOnCreate: true, onread };
-  const socket = new net.Socket(options as net.SocketConstructorOpts);
-  socket.setNoDelay(true);
-  connection = new Accepted(socket);
-  socket.resume();
-  return connection;
+  const bound = { port: 0 };
+  handle.getsockname(bound);
+  return { port: bound.port, close: () => handle.close() };
 }

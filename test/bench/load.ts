@@ -44,7 +44,7 @@ async function run(command: string | undefined): Promise<Result | undefined> {
   const pids = values.pids === "" ? [] : values.pids.split(",").map(Number);
   switch (command) {
     case "target": {
-      const { port } = await serveTarget(endpoint);
+      const { port } = serveTarget(endpoint);
       console.log(JSON.stringify({ port }));
       return undefined;
     }
