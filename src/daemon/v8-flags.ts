@@ -1,0 +1,10 @@
+import { setFlagsFromString } from "node:v8";
+
+/** Settings of V8 for a daemon; a version of V8 that lacks one ignores it. */
+export function setV8Flags(): void {
+  // A daemon does little work per byte, so its code would stay interpreted for thousands of messages: it is compiled at
+  // the first call. When it is optimized is left as it is: sooner, on less knowledge, is slower for good.
+  setFlagsFromString("--always-sparkplug");
+  // What is collected often is small: helper threads cost more than they save, in particular where all cores are busy.
+  setFlagsFromString("--no-parallel-scavenge");
+}
