@@ -23,7 +23,10 @@ export function writeUint32(target: Uint8Array, at: number, value: number): numb
   return at + 4;
 }
 
-/** Copies `source` from `start` to `end`; gives the position behind it in `target`, which must have the room. */
+/**
+ * Copies `source` from `start` to `end`; gives the position behind it in `target`, which must have the room. The two
+ * places must not overlap.
+ */
 export function copyBytes(target: Buffer, at: number, source: Buffer, start: number, end: number): number {
   const size = end - start;
   if (size > maxLoopBytes) source.copy(target, at, start, end);

@@ -1,3 +1,6 @@
+/** A list that was longer keeps no memory: a burst is rare, and its owner may be idle for days. */
+const maxKeptItems = 1024;
+
 /** A list that keeps its memory when it is emptied: for what is filled and emptied once per message. */
 export class RecycledList<T> {
   readonly #items: (T | undefined)[] = [];
@@ -21,7 +24,8 @@ export class RecycledList<T> {
 
   /** Empties the list; keeps none of its items alive. */
   clear(): void {
-    for (let index = 0; index < this.#length; index += 1) this.#items[index] = undefined;
+    if (this.#length > maxKeptItems) this.#items.length = 0;
+    else for (let index = 0; index < this.#length; index += 1) this.#items[index] = undefined;
     this.#length = 0;
   }
 }

@@ -53,7 +53,6 @@ export class ByteSocket {
   #error: Error | undefined;
   /** While an orderly end takes place. */
   #linger: NodeJS.Timeout | undefined;
-  #freed: (() => void) | undefined;
   #roomBytes = 0;
 
   private constructor(
@@ -85,7 +84,7 @@ export class ByteSocket {
     if (reads === "events") this.#socket.on("data", (bytes: Buffer) => this.#copyIn(bytes));
   }
 
-  /** A socket that connects; `connected` is called once it has. A failure comes as `closed`. */
+  /** A socket that connects; `connected` is called once it has, unless it was closed. A failure comes as `closed`. */
   static dial(
     options: DialOptions,
     user: ByteSocketUser,
@@ -108,7 +107,9 @@ export class ByteSocket {
       reads,
     );
     socket.#socket.pause();
-    socket.#socket.once("connect", () => connected(socket));
+    socket.#socket.once("connect", () => {
+      if (!socket.#closed) connected(socket);
+    });
     return socket;
   }
 
@@ -211,7 +212,7 @@ export class ByteSocket {
   release(orderly: boolean, freed?: () => void): void {
     const socket = this.#socket;
     if (this.#gone) freed?.();
-    else this.#freed ??= freed;
+    else if (freed !== undefined) socket.once("close", freed);
     if (this.#closed) return;
     if (!orderly || socket.readableEnded) {
       this.destroy();
@@ -256,7 +257,6 @@ export class ByteSocket {
   #ended(): void {
     this.#gone = true;
     clearTimeout(this.#linger);
-    this.#freed?.();
     if (this.#closed) return;
     const user = this.#user;
     this.#leave();

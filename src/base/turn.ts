@@ -1,6 +1,8 @@
 import { RecycledList } from "./recycled-list.js";
 
 const due = new RecycledList<() => void>();
+/** So many of those that are due have been called. */
+let called = 0;
 let isReading = false;
 let isScheduled = false;
 let isGathering = false;
@@ -9,10 +11,15 @@ const resolved = Promise.resolve();
 /**
  * Calls `run` once: when the read that is going on has been handled, or, outside of one, at the end of the present call
  * of the event loop. What is written then leaves before the next read, while its bytes are still near the processor.
+ * If one throws, it is not called again, and those behind it are called at the end of the present call.
  */
 export function afterRead(run: () => void): void {
   due.push(run);
-  if (isReading || isScheduled) return;
+  if (!isReading) schedule();
+}
+
+function schedule(): void {
+  if (isScheduled) return;
   isScheduled = true;
   void resolved.then(runScheduled);
 }
@@ -54,7 +61,15 @@ function runScheduled(): void {
 
 function runDue(): void {
   gatheredBytes = 0;
-  // Those that are added meanwhile are run as well.
-  for (let at = 0; at < due.length; at += 1) due.at(at)();
-  due.clear();
+  try {
+    // Those that are added meanwhile are called as well.
+    while (called < due.length) due.at(called++)();
+  } finally {
+    // Those behind one that threw have their turn.
+    if (called < due.length) schedule();
+    else {
+      due.clear();
+      called = 0;
+    }
+  }
 }

@@ -22,7 +22,7 @@ export interface ExitObserver {
 export interface MessageFields {
   readonly onward: Route;
   readonly return: Route;
-  readonly payload: Buffer | PayloadPlace;
+  readonly payload: Buffer;
   /** The tracing text of the wire, as bytes. */
   readonly trace?: Buffer | undefined;
   readonly backing?: Backing | undefined;
@@ -30,13 +30,46 @@ export interface MessageFields {
   readonly exit?: ExitObserver | undefined;
 }
 
-/** Where the payload of a message lies that is kept in a larger buffer. */
-export interface PayloadPlace {
+/** All of a message but its routes: it stays the same object while the message goes through a node. */
+export class Cargo {
+  /** What the payload lies in, from `payloadStart` to `payloadEnd`: who passes it on needs no view of it. */
   readonly memory: Buffer;
-  readonly start: number;
-  readonly end: number;
-  /** Bytes in front of it that are free for a header. Counts only with a backing. */
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
   readonly headRoomBytes: number;
+  readonly trace: Buffer | undefined;
+  readonly backing: Backing | undefined;
+  readonly entrance: Entrance | undefined;
+  readonly exit: ExitObserver | undefined;
+  #payload: Buffer | undefined;
+
+  /** `roomBytes` in front of the payload are free for a header, if there is a backing. */
+  constructor(
+    memory: Buffer,
+    start: number,
+    end: number,
+    roomBytes: number,
+    trace: Buffer | undefined,
+    backing: Backing | undefined,
+    entrance: Entrance | undefined,
+    exit: ExitObserver | undefined,
+  ) {
+    this.memory = memory;
+    this.payloadStart = start;
+    this.payloadEnd = end;
+    this.headRoomBytes = roomBytes;
+    this.trace = trace;
+    this.backing = backing;
+    this.entrance = entrance;
+    this.exit = exit;
+  }
+
+  get payload(): Buffer {
+    const { memory, payloadStart, payloadEnd } = this;
+    if (payloadStart === 0 && payloadEnd === memory.length) return memory;
+    this.#payload ??= memory.subarray(payloadStart, payloadEnd);
+    return this.#payload;
+  }
 }
 
 /**
@@ -49,69 +82,65 @@ export interface PayloadPlace {
 export class Message {
   readonly onward: Route;
   readonly return: Route;
-  readonly trace: Buffer | undefined;
-  readonly backing: Backing | undefined;
-  /** Undefined for a message that began on this node. */
-  readonly entrance: Entrance | undefined;
-  readonly exit: ExitObserver | undefined;
-  /** What the payload lies in, from `payloadStart` to `payloadEnd`: nodes that pass it on need no view of it. */
-  readonly memory: Buffer;
-  readonly payloadStart: number;
-  readonly payloadEnd: number;
-  /**
-   * Bytes in front of the payload that whoever sends the message on may overwrite; the routes may lie there, and are
-   * gone then.
-   */
-  readonly headRoomBytes: number;
-  #payload: Buffer | undefined;
+  /** What runs for each message reads from here: fields of its own, which V8 finds at once. */
+  readonly cargo: Cargo;
 
-  /** Of another message all is taken over but the routes. */
-  constructor(fields: MessageFields | Message, onward = fields.onward, back = fields.return) {
-    this.onward = onward;
-    this.return = back;
-    this.trace = fields.trace;
-    this.backing = fields.backing;
-    this.entrance = fields.entrance;
-    this.exit = fields.exit;
-    if (fields instanceof Message) {
-      this.memory = fields.memory;
-      this.payloadStart = fields.payloadStart;
-      this.payloadEnd = fields.payloadEnd;
-      this.headRoomBytes = fields.headRoomBytes;
-      this.#payload = fields.#payload;
-      return;
-    }
-    const { payload } = fields;
-    if (payload instanceof Uint8Array) {
-      this.memory = payload;
-      this.payloadStart = 0;
-      this.payloadEnd = payload.length;
-      this.headRoomBytes = 0;
-      this.#payload = payload;
+  constructor(fields: MessageFields);
+  /** For what runs for each message: the fields are of one shape there, and nothing is copied. */
+  constructor(cargo: Cargo, onward: Route, back: Route);
+  constructor(given: MessageFields | Cargo, onward?: Route, back?: Route) {
+    if (given instanceof Cargo) {
+      this.onward = onward!;
+      this.return = back!;
+      this.cargo = given;
     } else {
-      this.memory = payload.memory;
-      this.payloadStart = payload.start;
-      this.payloadEnd = payload.end;
-      this.headRoomBytes = payload.headRoomBytes;
+      const { payload, trace, backing, entrance, exit } = given;
+      this.onward = given.onward;
+      this.return = given.return;
+      this.cargo = new Cargo(payload, 0, payload.length, 0, trace, backing, entrance, exit);
     }
   }
 
   get payload(): Buffer {
-    this.#payload ??= this.memory.subarray(this.payloadStart, this.payloadEnd);
-    return this.#payload;
+    return this.cargo.payload;
   }
 
   get payloadBytes(): number {
-    return this.payloadEnd - this.payloadStart;
+    return this.cargo.payloadEnd - this.cargo.payloadStart;
+  }
+
+  get trace(): Buffer | undefined {
+    return this.cargo.trace;
+  }
+
+  get backing(): Backing | undefined {
+    return this.cargo.backing;
+  }
+
+  /** Undefined for a message that began on this node. */
+  get entrance(): Entrance | undefined {
+    return this.cargo.entrance;
+  }
+
+  get exit(): ExitObserver | undefined {
+    return this.cargo.exit;
+  }
+
+  /**
+   * Bytes in front of the payload that whoever sends the message on may overwrite; the routes may lie there, and are
+   * gone then.
+   */
+  get headRoomBytes(): number {
+    return this.cargo.headRoomBytes;
   }
 
   /** The same message on another route. */
   withRoutes(onward: Route, back: Route): Message {
-    return new Message(this, onward, back);
+    return new Message(this.cargo, onward, back);
   }
 
   /** Takes one hop: the first address of the onward route is used up, `via` is where an answer would arrive. */
   hop(via: Address): Message {
-    return this.withRoutes(this.onward.rest(), this.return.prepend(via));
+    return new Message(this.cargo, this.onward.rest(), this.return.prepend(via));
   }
 }

@@ -18,7 +18,7 @@ export interface LocalStreamUser {
   data(place: DataPlace, backing: Backing | undefined): boolean;
   /** The local program sends no more. */
   ended(): void;
-  /** There is room for what is written again. */
+  /** Something that was written has left: there may be room again. */
   drained(): void;
   /** The stream is gone; nothing is called after this. */
   closed(error: Error | undefined): void;
@@ -26,7 +26,7 @@ export interface LocalStreamUser {
 
 /** A byte stream to a local program: what a portal session carries. A TCP socket, and later others. */
 export interface LocalStream {
-  /** Bytes written that the operating system has not taken. */
+  /** Bytes written that the operating system has not taken, with what it costs to keep them. */
   readonly queuedBytes: number;
   /** A number that changes whenever the operating system took something. */
   readonly progress: number;

@@ -1,5 +1,5 @@
 import { PortwayError } from "../base/errors.js";
-import type { PayloadPlace } from "../model/message.js";
+import { type Backing, Cargo } from "../model/message.js";
 
 /** The first byte of a portal payload: ockam-facts.md 6.1. */
 export const kind = { ping: 0, pong: 1, disconnect: 2, payload: 3 } as const;
@@ -75,7 +75,13 @@ export const maxPayloadHeadBytes = 4;
  * Makes a payload of the `length` bytes of data at `at`, by writing its head in front of them, where `roomBytes` are
  * free, maxPayloadHeadBytes or more. No counter is written, as Ockam's ends do not.
  */
-export function payloadInPlace(memory: Buffer, at: number, length: number, roomBytes: number): PayloadPlace {
+export function payloadInPlace(
+  memory: Buffer,
+  at: number,
+  length: number,
+  roomBytes: number,
+  backing: Backing | undefined,
+): Cargo {
   const headBytes = length < 0x80 ? 2 : length < 0x4000 ? 3 : 4;
   const start = at - headBytes;
   let next = start;
@@ -86,5 +92,6 @@ export function payloadInPlace(memory: Buffer, at: number, length: number, roomB
     rest >>>= 7;
   }
   memory[next] = rest;
-  return { memory, start, end: at + length, headRoomBytes: roomBytes - headBytes };
+  const room = roomBytes - headBytes;
+  return new Cargo(memory, start, at + length, room, undefined, backing, undefined, undefined);
 }

@@ -156,7 +156,7 @@ export class Session implements Worker, LocalStreamUser {
 
   handle(message: Message): Outcome {
     if (message.onward.length > 1) return "unexpected";
-    const { memory, payloadStart, payloadEnd } = message;
+    const { memory, payloadStart, payloadEnd } = message.cargo;
     if (this.#state === "open" && memory[payloadStart] === kind.payload && this.#stream !== undefined) {
       if (this.#stream.queuedBytes >= this.#limits.localQueueBytes) return this.#gate;
     }
@@ -222,9 +222,10 @@ export class Session implements Worker, LocalStreamUser {
     if (this.#state !== "open") return false;
     this.#hadData = true;
     this.#sent = true;
-    this.#user.bytesIn(place.length);
-    const payload = payloadInPlace(place.buffer, place.at, place.length, place.roomBytes);
-    const message = new Message({ onward: this.#remote!, return: this.#back, payload, backing });
+    const { buffer, at, length, roomBytes } = place;
+    this.#user.bytesIn(length);
+    const cargo = payloadInPlace(buffer, at, length, roomBytes, backing);
+    const message = new Message(cargo, this.#remote!, this.#back);
     const outcome = this.#send(message, backing);
     if (typeof outcome === "string") this.#end("route_failed", "reset");
     return outcome === undefined;

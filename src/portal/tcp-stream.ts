@@ -20,6 +20,8 @@ const sharedRoom = shared.subarray(headRoomBytes, shared.byteLength);
 const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
 /** Data below this is copied while a write is under way, so that a few bytes do not keep a large buffer. */
 const copyBytes = 16 * 1024;
+/** What a piece of data costs beside its bytes while it is queued. */
+const pieceBytes = 256;
 /** How long the end of a stream may take to write what is queued. */
 const lingerMs = 10_000;
 
@@ -65,7 +67,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   }
 
   get queuedBytes(): number {
-    return this.#queuedBytes + this.#inFlightBytes;
+    return this.#queuedBytes + this.#segments.length * pieceBytes + this.#inFlightBytes;
   }
 
   get progress(): number {
@@ -83,7 +85,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   }
 
   write(data: Buffer, backing: Backing | undefined): void {
-    if (this.#closed || this.#ending) return;
+    if (this.#closed || this.#ending || data.length === 0) return;
     if (backing === undefined || (data.length < copyBytes && this.#socket.isBusy)) {
       this.#segments.push(Buffer.from(data));
     } else {
@@ -167,8 +169,11 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     }
     if (lastLength < copyBytes) this.#own = undefined;
     else if (own.isHeld) {
-      // Behind what was read, with just the room that the last head took: they leave as one.
-      const roomBytes = Math.max(maxPayloadHeadBytes, this.#at - (own.headStart ?? 0));
+      // Behind what was read, with just the room that its head took: they leave as one. A head that was not made yet, or
+      // elsewhere, tells nothing: what `headStart` says is then of another message.
+      const headBytes = this.#at - (own.headStart ?? 0);
+      const isKnown = headBytes >= maxPayloadHeadBytes && headBytes <= this.#roomBytes;
+      const roomBytes = isKnown ? headBytes : this.#roomBytes;
       const at = this.#at + lastLength + roomBytes;
       if (at + maxDataBytes <= own.bytes.length) {
         this.#at = at;
@@ -190,14 +195,16 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   readonly #flushNow = (): void => {
     this.#flushDue = false;
     this.#flush();
+    // What filled the queue before it was written may have left at once: nobody else tells those who wait for room.
+    if (this.#inFlight === undefined && !this.#closed && !this.#ending) this.#user.drained();
   };
 
   #flush(): void {
     if (this.#queuedBytes === 0 || this.#inFlight !== undefined || this.#closed) return;
     const held = this.#held;
-    const bytes = this.#queuedBytes;
+    const queuedBytes = this.queuedBytes;
+    this.#written += this.#queuedBytes;
     this.#queuedBytes = 0;
-    this.#written += bytes;
     const isTaken = this.#socket.write(this.#segments);
     this.#segments.clear();
     if (isTaken) {
@@ -206,7 +213,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     }
     this.#held = new RecycledList();
     this.#inFlight = held;
-    this.#inFlightBytes = bytes;
+    this.#inFlightBytes = queuedBytes;
   }
 
   #finish(): void {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { readUint16, readUint32 } from "../base/bytes.js";
 import { addressBytes, writeAddress } from "../model/address.js";
-import { type Backing, type Entrance, Message } from "../model/message.js";
+import { type Backing, Cargo, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
 import { CborReader, malformed } from "./cbor.js";
 import { lengthBytes, maxTraceBytes } from "./limits.js";
@@ -25,9 +25,10 @@ export function decodeMessage(
       if (scanBytes(bytes, scanned.end, end)) {
         // The frame's own head, its length included, is used up once the message is sent on.
         const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
-        const payload = { memory: bytes, start: scanned.start, end: scanned.end, headRoomBytes };
-        const trace = scanTrace(bytes, scanned.end, end, count - 3);
-        return new Message({ onward, return: back, payload, trace, backing, entrance });
+        const { start: from, end: to } = scanned;
+        const trace = scanTrace(bytes, to, end, count - 3);
+        const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined);
+        return new Message(cargo, onward, back);
       }
     }
   }

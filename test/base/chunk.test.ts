@@ -60,3 +60,12 @@ test("whoever asks for a chunk to be free is called once: at once, or at the las
   chunk.release();
   assert.equal(freed.length, 2);
 });
+
+test("a chunk from the pool does not know what was in front of its bytes before", () => {
+  const pool = new ChunkPool(10, 1);
+  const chunk = pool.take();
+  chunk.headStart = 5;
+  pool.giveBack(chunk);
+  assert.equal(pool.take(), chunk);
+  assert.equal(chunk.headStart, undefined);
+});

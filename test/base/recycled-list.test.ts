@@ -27,3 +27,14 @@ test("an emptied list keeps none of its items", () => {
   assert.equal(list.at(0), undefined);
   assert.equal(list.at(2), undefined);
 });
+
+test("a list is right after a burst as before it", () => {
+  const list = new RecycledList<number>();
+  for (const length of [3, 1_024, 1_025, 2, 100_000, 0, 5]) {
+    for (let item = 0; item < length; item += 1) list.push(item);
+    assert.equal(list.length, length);
+    for (let at = 0; at < length; at += 1) assert.equal(list.at(at), at);
+    list.clear();
+    for (let at = 0; at < length; at += 1) assert.equal(list.at(at), undefined);
+  }
+});

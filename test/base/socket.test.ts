@@ -248,6 +248,33 @@ for (const plainSockets of [false, true]) {
       assert.equal(isFree, true);
     });
 
+    test("each who releases a socket is told when its bytes are free", { timeout }, async (t) => {
+      const { socket } = await connect(t, "dialed");
+      assert.equal(socket.write([Buffer.alloc(20 * 1024 * 1024)]), false);
+      const freed = [deferred<void>(), deferred<void>()];
+      for (const { resolve } of freed) socket.release(false, resolve);
+      await Promise.all(freed.map(({ promise }) => promise));
+    });
+
+    test("a socket that is closed before it is connected does not say that it is", { timeout }, async (t) => {
+      const server = net.createServer().listen(0, "127.0.0.1");
+      t.after(() => server.close());
+      await once(server, "listening");
+      const { port } = server.address() as net.AddressInfo;
+      const accepted = once(server, "connection");
+      const user = new Recorder();
+      const dialed = { host: "127.0.0.1", port, plainSockets };
+      const socket = ByteSocket.dial(dialed, user, () => assert.fail("connected"));
+      const freed = deferred<void>();
+      socket.release(true, freed.resolve);
+      socket.keepAlive();
+      const [peer] = (await accepted) as [net.Socket];
+      peer.resume().end();
+      await freed.promise;
+      socket.keepAlive();
+      assert.equal(user.ends, 0);
+    });
+
     test("a dial that fails is told as closed, with the error", { timeout }, async () => {
       const server = await ByteServer.listen({ host: "127.0.0.1", port: 0 }, () => {});
       const { host, port } = server;

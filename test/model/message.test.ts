@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Address } from "../../src/model/address.js";
-import { Message } from "../../src/model/message.js";
+import { Cargo, Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 
 const message = new Message({
@@ -29,17 +29,39 @@ test("a message on another route is the same in everything else, and its payload
   assert.equal(other.return.toString(), "0#y");
   const { onward: _onward, return: _back, ...otherRest } = other;
   assert.deepEqual(Object.keys(otherRest), Object.keys(rest));
-  for (const field of [
-    "memory",
-    "payloadStart",
-    "payloadEnd",
-    "trace",
-    "backing",
-    "entrance",
-    "exit",
-  ] as const) {
+  for (const field of ["cargo", "payload", "trace", "backing", "entrance", "exit"] as const) {
     assert.equal(other[field], message[field], field);
   }
   assert.equal(other.payload.buffer, message.payload.buffer);
   assert.ok(onward !== other.onward && back !== other.return);
+});
+
+test("a payload that lies in a larger buffer stays there, with what is free in front of it, on every route", () => {
+  const memory = Buffer.from("....headroom hello....");
+  const route = Route.parse("a");
+  const placed = new Message(
+    new Cargo(memory, 13, 18, 9, undefined, undefined, undefined, undefined),
+    route,
+    route,
+  );
+  const hopped = placed.hop(Address.local("hop"));
+  const afterUse = [placed.payload, placed.hop(Address.local("hop"))] as const;
+  for (const each of [placed, hopped, afterUse[1], hopped.withRoutes(route, route)]) {
+    const { cargo, headRoomBytes, payloadBytes, payload } = each;
+    assert.equal(cargo, placed.cargo);
+    assert.deepEqual([headRoomBytes, payloadBytes], [9, 5]);
+    assert.equal(payload.toString(), "hello");
+    assert.equal(payload.buffer, memory.buffer);
+    assert.equal(each.payload, payload, "one view");
+  }
+});
+
+test("a payload of its own has no room in front of it", () => {
+  const slice = Buffer.from("no hello").subarray(3);
+  const { cargo, headRoomBytes, payloadBytes } = new Message({
+    onward: Route.empty,
+    return: Route.empty,
+    payload: slice,
+  });
+  assert.deepEqual([cargo.memory, cargo.payloadStart, headRoomBytes, payloadBytes], [slice, 0, 0, 5]);
 });

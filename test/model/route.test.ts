@@ -206,3 +206,59 @@ test("after any steps a route is the list of addresses that the same steps make"
     { numRuns: 500 },
   );
 });
+
+/** The same first address in routes that are kept in different ways. */
+const madeWays: readonly ((address: Address, rest: Route) => Route)[] = [
+  (address, rest) => rest.prepend(address),
+  (address, rest) => rest.prepend(address).keep(),
+  (address, rest) => viewOf(rest.prepend(address)).view,
+  (address, rest) => viewOf(rest.prepend(address).prepend(Address.local("before"))).view.rest(),
+  (address, rest) => rest.prependRoute(Route.of(address)),
+];
+
+/** An equal address that is another object. */
+function sameAs({ type, key }: Address): Address {
+  return new Address(type, Buffer.from(type === 0 ? key : key.slice(1), "latin1"));
+}
+
+/** Addresses that are close to each other: of every length at which a head grows, and often equal. */
+const anyNearAddress = fc
+  .tuple(
+    fc.constantFrom(0, 1, 23, 24, 255),
+    fc.constantFrom(0, 1, 2, 23, 24, 255, 256, 65_535, 65_536),
+    fc.constantFrom(0x40, 0x41, 0x58),
+    fc.constantFrom(0x40, 0x41),
+  )
+  .map(([type, length, fill, last]) => {
+    const value = Buffer.alloc(length, fill);
+    if (length > 0) value[length - 1] = last;
+    return new Address(type, value);
+  });
+
+test("equal first addresses have the same hash, however the route was made", () => {
+  fc.assert(
+    fc.property(anyNearAddress, fc.array(anyAddress, { maxLength: 3 }), (address, rest) => {
+      const { hash } = sameAs(address);
+      assert.ok(Number.isInteger(hash) && hash >= 0 && hash <= 255);
+      for (const make of madeWays) assert.equal(make(address, Route.of(...rest)).firstHash, hash);
+    }),
+  );
+});
+
+test("the first address is another one exactly if their keys are equal, however the route was made", () => {
+  fc.assert(
+    fc.property(
+      anyNearAddress,
+      anyNearAddress,
+      fc.array(anyAddress, { maxLength: 3 }),
+      (address, other, rest) => {
+        for (const make of madeWays) {
+          const route = make(address, Route.of(...rest));
+          assert.equal(route.firstIs(other), address.key === other.key);
+          assert.equal(route.firstIs(sameAs(address)), true);
+        }
+      },
+    ),
+    { numRuns: 500 },
+  );
+});

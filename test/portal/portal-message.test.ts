@@ -16,13 +16,7 @@ const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex
 
 function encodeData(data: Buffer): Buffer {
   const at = maxPayloadHeadBytes;
-  const { memory, start, end } = payloadInPlace(
-    Buffer.concat([Buffer.alloc(at), data]),
-    at,
-    data.byteLength,
-    at,
-  );
-  return memory.subarray(start, end);
+  return payloadInPlace(Buffer.concat([Buffer.alloc(at), data]), at, data.byteLength, at, undefined).payload;
 }
 
 test("signals are one byte each", () => {

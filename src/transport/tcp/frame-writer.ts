@@ -97,7 +97,8 @@ export class FrameWriter {
     if (message.payloadBytes <= maxCopiedBytes) {
       const bytes = this.#room(size);
       let at = writeHead(bytes, this.#batchEnd, message, size);
-      at = copyBytes(bytes, at, message.memory, message.payloadStart, message.payloadEnd);
+      const { memory, payloadStart, payloadEnd } = message.cargo;
+      at = copyBytes(bytes, at, memory, payloadStart, payloadEnd);
       this.#commit(writeTail(bytes, at, message) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
@@ -132,8 +133,8 @@ export class FrameWriter {
 
   /** Writes the head where the message's old one lay. Frames that follow each other there leave as one segment. */
   #putInPlace(message: Message, size: number, headSize: number, backing: Backing): void {
-    const { memory } = message;
-    const start = message.payloadStart - headSize;
+    const { memory, payloadStart } = message.cargo;
+    const start = payloadStart - headSize;
     // The routes may lie where the head goes: it is made elsewhere first.
     writeHead(scratch, 0, message, size);
     copyBytes(memory, start, scratch, 0, headSize);

@@ -237,6 +237,48 @@ test("messages that come close leave in one write a turn, until they come alone"
   assert.equal(sink.writes, 4, "a turn with one message has ended the gathering");
 });
 
+test("what is gathered leaves at the end of the call once it is much, and what follows at the end of the turn", async () => {
+  const sink = new ScriptedSink();
+  const writer = new FrameWriter(
+    sink,
+    () => {},
+    () => 0,
+  );
+  const expected: Buffer[] = [];
+  const put = async (...bytes: readonly number[]): Promise<void> => {
+    for (const size of bytes) {
+      const message = messageOf(Buffer.alloc(size, expected.length));
+      expected.push(encodeMessage(message));
+      writer.put(message);
+    }
+    await microtasks();
+  };
+  await put(5);
+  await put(5);
+  assert.equal(sink.writes, 1, "it gathers");
+  await put(16_000, 16_000, 16_000, 16_000, 16_000);
+  assert.equal(sink.writes, 2, "that is much");
+  await put(5);
+  await put(5);
+  assert.equal(sink.writes, 2, "it gathers again");
+  await new Promise(setImmediate);
+  assert.equal(sink.writes, 3);
+  assert.ok(sink.bytes.equals(Buffer.concat(expected)));
+  // The same while the socket does not take what it is given.
+  sink.takesAtOnce = () => false;
+  await put(5, 16_000, 16_000, 16_000, 16_000, 16_000);
+  await put(5);
+  await put(16_000, 16_000, 16_000, 16_000, 16_000);
+  await new Promise(setImmediate);
+  assert.equal(sink.writes, 4);
+  sink.takesAtOnce = () => true;
+  sink.finish();
+  writer.written();
+  assert.equal(sink.writes, 5);
+  assert.equal(writer.queuedBytes, 0);
+  assert.ok(sink.bytes.equals(Buffer.concat(expected)));
+});
+
 test("a header that fits into no batch is written nevertheless", async () => {
   const sink = new ScriptedSink();
   const writer = new FrameWriter(sink, () => {});

@@ -1,0 +1,176 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { afterRead, handleRead } from "../../src/base/turn.js";
+
+const quarter = 30 * 1024;
+
+/** What happened, in order. */
+function createTrace() {
+  const seen: string[] = [];
+  const run = (name: string) => (): void => void seen.push(name);
+  /** A read in which `name` is put off. */
+  const read = (name: string, { length = quarter, isFull = false } = {}): void => {
+    handleRead(
+      (bytes) => {
+        assert.equal(bytes, length);
+        seen.push(`read ${name}`);
+        afterRead(run(name));
+      },
+      length,
+      isFull,
+    );
+  };
+  return { seen, run, read };
+}
+
+const endOfTurn = (): Promise<void> => new Promise(setImmediate);
+
+test("what is put off in a read runs before the next one", () => {
+  const { seen, read } = createTrace();
+  read("a");
+  read("b");
+  assert.deepEqual(seen, ["read a", "a", "read b", "b"]);
+});
+
+test("what is put off outside of a read runs at the end of the call, once, in order", async () => {
+  const { seen, run, read } = createTrace();
+  afterRead(run("a"));
+  afterRead(run("b"));
+  assert.deepEqual(seen, []);
+  await null;
+  assert.deepEqual(seen, ["a", "b"]);
+  afterRead(run("c"));
+  read("d");
+  assert.deepEqual(seen.splice(0), ["a", "b", "read d", "c", "d"], "a read takes along what waits");
+  await endOfTurn();
+  assert.deepEqual(seen, []);
+});
+
+test("what full reads put off runs behind the one that makes it much", () => {
+  const { seen, read } = createTrace();
+  for (const name of ["a", "b", "c"]) read(name, { isFull: true });
+  assert.deepEqual(seen.splice(0), ["read a", "read b", "read c"]);
+  read("d", { isFull: true });
+  assert.deepEqual(seen.splice(0), ["read d", "a", "b", "c", "d"]);
+  read("e", { isFull: true });
+  assert.deepEqual(seen.splice(0), ["read e"], "it is counted anew");
+  read("f");
+  assert.deepEqual(seen, ["read f", "e", "f"], "a read that is not full is the last for now");
+});
+
+test("a full read that is much alone puts nothing off", () => {
+  const { seen, read } = createTrace();
+  read("a", { length: 120 * 1024, isFull: true });
+  assert.deepEqual(seen, ["read a", "a"]);
+});
+
+test("what full reads put off runs at the end of the turn if no read follows", async () => {
+  const { seen, read } = createTrace();
+  read("a", { isFull: true });
+  read("b", { isFull: true });
+  await null;
+  assert.deepEqual(seen.splice(0), ["read a", "read b"]);
+  await endOfTurn();
+  assert.deepEqual(seen.splice(0), ["a", "b"]);
+  read("c", { isFull: true });
+  await endOfTurn();
+  assert.deepEqual(seen, ["read c", "c"], "in the next turn as well");
+});
+
+test("what is put off while others run runs behind them", async () => {
+  const { seen, run, read } = createTrace();
+  const adding = (name: string, then: () => void) => (): void => {
+    seen.push(name);
+    afterRead(then);
+  };
+  afterRead(adding("a", adding("b", run("c"))));
+  afterRead(run("d"));
+  read("e");
+  assert.deepEqual(seen.splice(0), ["read e", "a", "d", "e", "b", "c"]);
+  await endOfTurn();
+  assert.deepEqual(seen, []);
+});
+
+test("what a read put off runs if the read then throws", () => {
+  const { seen, run } = createTrace();
+  const fails = (): void => {
+    afterRead(run("a"));
+    throw new Error("no");
+  };
+  assert.throws(() => handleRead(fails, 10, false), { message: "no" });
+  assert.deepEqual(seen, ["a"]);
+});
+
+test("one that throws is told, is not called again, and those behind it have their turn", async () => {
+  const { seen, run, read } = createTrace();
+  const fails = (name: string) => (): void => {
+    seen.push(name);
+    throw new Error(name);
+  };
+  assert.throws(
+    () =>
+      handleRead(
+        () => {
+          for (const each of [run("a"), fails("b"), run("c")]) afterRead(each);
+        },
+        10,
+        false,
+      ),
+    { message: "b" },
+  );
+  assert.deepEqual(seen.splice(0), ["a", "b"]);
+  await null;
+  assert.deepEqual(seen.splice(0), ["c"]);
+  assert.throws(() => handleRead(() => afterRead(fails("d")), 10, false), { message: "d" });
+  read("e");
+  assert.deepEqual(seen, ["d", "read e", "e"]);
+});
+
+test("whatever is put off when, all of it has run once at the end of the turn, in order", async () => {
+  const step = fc.oneof(
+    fc.record({ do: fc.constant("after" as const) }),
+    fc.record({ do: fc.constant("microtask" as const) }),
+    fc.record({ do: fc.constant("turn" as const) }),
+    fc.record({
+      do: fc.constant("read" as const),
+      puts: fc.nat(3),
+      length: fc.integer({ min: 1, max: 130 * 1024 }),
+      isFull: fc.boolean(),
+    }),
+  );
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+      const ran: number[] = [];
+      let put = 0;
+      const putOff = (): void => {
+        const number = put++;
+        afterRead(() => ran.push(number));
+      };
+      for (const each of steps) {
+        if (each.do === "after") putOff();
+        else if (each.do === "microtask") await null;
+        else if (each.do === "turn") {
+          await endOfTurn();
+          assert.equal(ran.length, put);
+        } else {
+          const { puts, length, isFull } = each;
+          handleRead(
+            () => {
+              for (let left = puts; left > 0; left -= 1) putOff();
+            },
+            length,
+            isFull,
+          );
+          if (!isFull) assert.equal(ran.length, put);
+        }
+      }
+      await endOfTurn();
+      assert.deepEqual(
+        ran,
+        Array.from({ length: put }, (_, number) => number),
+      );
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,347 @@
+import assert from "node:assert/strict";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import net from "node:net";
+import { type TestContext, test } from "node:test";
+import fc from "fast-check";
+import { deferred } from "../../src/base/signals.js";
+import { type AcceptedSocket, ByteServer, type Segments } from "../../src/base/socket.js";
+import { type Backing, Message } from "../../src/model/message.js";
+import { Route } from "../../src/model/route.js";
+import type { DataPlace, LocalStreamUser } from "../../src/portal/local-stream.js";
+import { maxDataBytes, payloadInPlace } from "../../src/portal/portal-message.js";
+import { TcpStream } from "../../src/portal/tcp-stream.js";
+import { FrameWriter } from "../../src/transport/tcp/frame-writer.js";
+import { LinkEnd, LinkedStream, localQueueBytes } from "../support/linked-stream.js";
+
+const timeout = 60_000;
+const mib = 1024 * 1024;
+const pattern = randomBytes(mib);
+/** The room in front of data that begins a buffer. */
+const firstRoomBytes = 512;
+
+type Data = (place: DataPlace, backing: Backing | undefined) => boolean;
+
+/** A stream to a plain socket of Node. */
+async function connect(t: TestContext, data: Data, user: Partial<LocalStreamUser> = {}) {
+  const accepted = deferred<AcceptedSocket>();
+  const server = await ByteServer.listen({ host: "127.0.0.1", port: 0 }, accepted.resolve);
+  t.after(() => server.close());
+  const peer = net.connect({ host: server.host, port: server.port, allowHalfOpen: true });
+  const whole = { data, ended() {}, drained() {}, closed() {}, ...user };
+  const stream = TcpStream.accepted(await accepted.promise, whole);
+  if (peer.connecting) await once(peer, "connect");
+  peer.on("error", () => {});
+  t.after(() => {
+    stream.reset();
+    peer.destroy();
+  });
+  return { stream, peer };
+}
+
+/** Gives what `data` answers until all of `sent` has come through a stream. */
+async function through(t: TestContext, sent: Buffer, data: Data): Promise<void> {
+  let left = sent.length;
+  const all = deferred<void>();
+  const { stream, peer } = await connect(t, (place, backing) => {
+    left -= place.length;
+    const more = data(place, backing);
+    if (left === 0) all.resolve();
+    return more;
+  });
+  peer.write(sent);
+  stream.resume();
+  await all.promise;
+}
+
+const copyOf = ({ buffer, at, length }: DataPlace): Buffer => Buffer.from(buffer.subarray(at, at + length));
+
+test("bulk data lies in one buffer with the room that each head took, and leaves as one piece", {
+  timeout,
+}, async (t) => {
+  const writes: { readonly pieces: number; readonly bytes: number }[] = [];
+  const sink = {
+    write(segments: Segments): boolean {
+      const pieces = Array.from({ length: segments.length }, (_, at) => segments.at(at)!);
+      writes.push({ pieces: pieces.length, bytes: Buffer.concat(pieces).length });
+      return true;
+    },
+  };
+  const writer = new FrameWriter(sink, () => {});
+  const route = Route.parse("0123456789abcdef0123456789abcdef => 0123456789abcdef0123456789abcdef");
+  const back = Route.parse("fedcba9876543210fedcba9876543210");
+  let before: { readonly buffer: Buffer; readonly end: number; readonly headBytes: number } | undefined;
+  let followed = 0;
+  await through(t, Buffer.concat([pattern, pattern, pattern, pattern]), (place, backing) => {
+    const { buffer, at, length, roomBytes } = place;
+    if (buffer === before?.buffer && at !== firstRoomBytes) {
+      followed += 1;
+      assert.deepEqual([roomBytes, at], [before.headBytes, before.end + before.headBytes]);
+    } else assert.deepEqual([roomBytes, at], [firstRoomBytes, firstRoomBytes]);
+    writer.put(new Message(payloadInPlace(buffer, at, length, roomBytes, backing), route, back));
+    const headBytes = at - (backing?.headStart ?? at);
+    before = { buffer, end: at + length, headBytes };
+    return true;
+  });
+  assert.ok(followed > 0, "no message came behind another");
+  const three = writes.filter(({ bytes }) => bytes > 3 * maxDataBytes);
+  assert.ok(
+    three.some(({ pieces }) => pieces === 1),
+    `no three messages left as one piece: ${JSON.stringify(writes)}`,
+  );
+});
+
+test("a buffer has room for three full messages, whether or not heads are written to it", {
+  timeout,
+}, async (t) => {
+  const held: Backing[] = [];
+  const inBuffer = new Map<Buffer, number>();
+  await through(t, Buffer.concat([pattern, pattern, pattern, pattern]), ({ buffer, roomBytes }, backing) => {
+    assert.equal(roomBytes, firstRoomBytes);
+    if (backing === undefined) return true;
+    backing.hold();
+    held.push(backing);
+    inBuffer.set(buffer, (inBuffer.get(buffer) ?? 0) + 1);
+    return true;
+  });
+  for (const backing of held) backing.release();
+  const most = Math.max(...inBuffer.values());
+  assert.ok(most >= 3, `at most ${most} messages in a buffer`);
+});
+
+/** What a test does with data that comes. */
+const anyTaking = fc.record({
+  /** How many messages later it is let go of; -1: it is not held. */
+  holdsFor: fc.integer({ min: -1, max: 6 }),
+  /** How many bytes in front of it a head takes, if there is room for it; 0: none is written there. */
+  headBytes: fc.constantFrom(0, 4, 60, 130, 300, 512),
+  /** The head is written when it is let go of, as when there was no room on the way. */
+  isLate: fc.boolean(),
+  pauses: fc.boolean(),
+});
+
+test("what is said to be free in front of data may be overwritten, as long as the data is held", {
+  timeout,
+}, async (t) => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(anyTaking, { minLength: 1, maxLength: 12 }), async (takings) => {
+      let at = 0;
+      const came = createHash("sha256");
+      const held: {
+        readonly expected: Buffer;
+        readonly release: (expected: Buffer) => void;
+        left: number;
+      }[] = [];
+      let resume = (): void => {};
+      const sent = Buffer.concat([pattern, pattern.subarray(0, mib / 2)]);
+      let left = sent.length;
+      const all = deferred<void>();
+      const { stream, peer } = await connect(t, (place, backing) => {
+        const taking = takings[at++ % takings.length]!;
+        const { buffer, at: start, length, roomBytes } = place;
+        const expected = copyOf(place);
+        came.update(expected);
+        const overwrite = (): void => {
+          buffer.fill(0xee, start - roomBytes, start);
+          if (backing !== undefined && taking.headBytes > 0 && taking.headBytes <= roomBytes)
+            backing.headStart = start - taking.headBytes;
+        };
+        if (!taking.isLate || taking.holdsFor < 0) overwrite();
+        for (const each of held) each.left -= 1;
+        while (held.length > 0 && held[0]!.left <= 0) {
+          const first = held.shift()!;
+          first.release(first.expected);
+        }
+        if (backing !== undefined && taking.holdsFor >= 0) {
+          backing.hold();
+          held.push({
+            expected,
+            left: taking.holdsFor,
+            release: (bytes) => {
+              if (taking.isLate) overwrite();
+              assert.ok(buffer.subarray(start, start + length).equals(bytes), "held data was overwritten");
+              backing.release();
+            },
+          });
+        }
+        left -= length;
+        if (left === 0) all.resolve();
+        else if (taking.pauses) setImmediate(() => resume());
+        return !taking.pauses;
+      });
+      resume = () => stream.resume();
+      peer.write(sent);
+      stream.resume();
+      await all.promise;
+      for (const { release, expected } of held) release(expected);
+      assert.equal(came.digest("hex"), createHash("sha256").update(sent).digest("hex"));
+      stream.reset();
+      peer.destroy();
+    }),
+    { numRuns: 40 },
+  );
+});
+
+test("a stream does not keep more pieces than it keeps bytes", { timeout }, async (t) => {
+  const { stream, peer } = await connect(t, () => true);
+  const large = Buffer.alloc(16 * mib);
+  stream.write(large, undefined);
+  await new Promise(setImmediate);
+  const before = stream.queuedBytes;
+  assert.ok(before >= large.length, "the write is under way");
+  for (let left = 1_000; left > 0; left -= 1) stream.write(Buffer.of(7), undefined);
+  assert.ok(stream.queuedBytes - before > 100_000, `${stream.queuedBytes - before} bytes for 1000 pieces`);
+  stream.write(Buffer.alloc(0), undefined);
+  let bytes = 0;
+  peer.on("data", (data: Buffer) => {
+    bytes += data.length;
+  });
+  stream.end();
+  await once(peer, "end");
+  assert.equal(bytes, large.length + 1_000);
+  assert.equal(stream.queuedBytes, 0);
+});
+
+test("a stream says that there is room again, even if all that filled it left at once", {
+  timeout,
+}, async (t) => {
+  const room = deferred<void>();
+  const { stream } = await connect(t, () => true, { drained: room.resolve });
+  stream.write(Buffer.alloc(40_000), undefined);
+  assert.ok(stream.queuedBytes >= 40_000, "it is full for some");
+  await room.promise;
+  assert.equal(stream.queuedBytes, 0);
+});
+
+test("a stream that is reset while it writes lets go of what it held, once the bytes are free", {
+  timeout,
+}, async (t) => {
+  const { stream, peer } = await connect(t, () => true);
+  peer.pause();
+  let holds = 0;
+  const free = deferred<void>();
+  const backing: Backing = {
+    hold: () => {
+      holds += 1;
+    },
+    release: () => {
+      holds -= 1;
+      if (holds === 0) free.resolve();
+    },
+  };
+  stream.write(Buffer.alloc(16 * mib), backing);
+  await new Promise(setImmediate);
+  stream.write(Buffer.alloc(20_000), backing);
+  assert.equal(holds, 2);
+  stream.reset();
+  assert.equal(holds, 1, "what was not given to the system is free at once");
+  await free.promise;
+  stream.write(Buffer.alloc(20_000), backing);
+  assert.equal(holds, 0);
+});
+
+/** Sends so many bytes in pieces, with pauses, as `sizes` say; gives their hash. */
+async function send(socket: net.Socket, total: number, sizes: readonly number[], pauses: readonly boolean[]) {
+  const hash = createHash("sha256");
+  for (let left = total, turn = 0; left > 0; turn += 1) {
+    const size = Math.min(left, sizes[turn % sizes.length]!);
+    const from = (turn * 65_537) % (pattern.length - size + 1);
+    const piece = pattern.subarray(from, from + size);
+    left -= size;
+    hash.update(piece);
+    if (!socket.write(piece)) await once(socket, "drain");
+    if (pauses[turn % pauses.length]!) await new Promise(setImmediate);
+  }
+  return hash.digest("hex");
+}
+
+/** Reads so many bytes, with pauses; gives the hash. */
+async function receive(socket: net.Socket, total: number, pauses: readonly boolean[]) {
+  const hash = createHash("sha256");
+  const all = deferred<void>();
+  let left = total;
+  let turn = 0;
+  socket.on("data", (data: Buffer) => {
+    hash.update(data);
+    left -= data.length;
+    if (left <= 0) all.resolve();
+    if (!pauses[turn++ % pauses.length]!) return;
+    socket.pause();
+    setImmediate(() => setImmediate(() => socket.resume()));
+  });
+  await all.promise;
+  return hash.digest("hex");
+}
+
+const anySizes = fc.array(
+  fc.oneof(fc.integer({ min: 1, max: 500 }), fc.integer({ min: 10_000, max: 200_000 }), fc.constant(mib)),
+  { minLength: 1, maxLength: 10 },
+);
+const anyPauses = fc.array(fc.boolean(), { minLength: 1, maxLength: 10 });
+
+test("through streams, frames and sockets all bytes come out both ways, whatever the sizes, heads and pauses", {
+  timeout,
+}, async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        total: fc.integer({ min: mib, max: 3 * mib }),
+        streams: fc.integer({ min: 1, max: 4 }),
+        sizes: anySizes,
+        sends: anyPauses,
+        receives: anyPauses,
+        /** Bytes of the address that each message's route begins with: one after the other. */
+        heads: fc.array(fc.constantFrom(1, 32, 100, 300, 480, 600, 1_500), { minLength: 1, maxLength: 6 }),
+        queueBytes: fc.constantFrom(1, 100_000, 500_000),
+        /** Which writes of the link are under way for a while. */
+        late: anyPauses,
+      }),
+      async ({ total, streams, sizes, sends, receives, heads, queueBytes, late }) => {
+        let writes = 0;
+        await using link = await LinkEnd.pair(queueBytes, () => late[writes++ % late.length]!);
+        // What is small has too many pieces to send a lot of it.
+        const mean = sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+        const bytes = Math.ceil(Math.min(total, mean * 2_000) / streams);
+        const ends = await Promise.all(
+          Array.from({ length: streams }, async (_, id) => {
+            const [near, far] = await Promise.all(
+              link.ends.map((end) => LinkedStream.connect(end, id, heads)),
+            );
+            return [near!.program, far!.program] as const;
+          }),
+        );
+        await Promise.all(
+          ends.map(async ([near, far]) => {
+            const [sent, back, cameBack, came] = await Promise.all([
+              send(near, bytes, sizes, sends),
+              send(far, bytes, sizes, receives),
+              receive(near, bytes, sends),
+              receive(far, bytes, receives),
+            ]);
+            assert.equal(came, sent);
+            assert.equal(cameBack, back);
+          }),
+        );
+      },
+    ),
+    { numRuns: 30 },
+  );
+});
+
+test("programs that read nothing for a long time get all bytes in the end", { timeout }, async () => {
+  const bytes = 24 * mib;
+  await using link = await LinkEnd.pair(500_000, () => false);
+  const heads = [32, 100, 600];
+  const [near, far] = await Promise.all(link.ends.map((end) => LinkedStream.connect(end, 1, heads)));
+  const sizes = [1_000, 300_000, 70_000];
+  const sent = Promise.all([near!, far!].map(({ program }) => send(program, bytes, sizes, [false])));
+  for (const { stream } of [near!, far!]) {
+    // What is queued still after a turn is what the system does not take.
+    for (let turns = 0; turns < 3; turns = stream.queuedBytes >= localQueueBytes ? turns + 1 : 0)
+      await new Promise(setImmediate);
+  }
+  const came = await Promise.all(
+    [far!, near!].map(({ program }) => receive(program, bytes, [false, false, true])),
+  );
+  assert.deepEqual(came, await sent);
+});
