@@ -24,8 +24,23 @@ export interface AdmissionOptions {
  * The one place where requests of every protocol, method and path are let in: asked for each one that arrives at a
  * listener, before anything else happens to it. Throws `host_not_allowed`, `origin_not_allowed`, `unauthenticated`.
  */
-export function admit(arrival: Arrival, { tokens, allowedOrigins, isOurHost }: AdmissionOptions): Principal {
-  const { headers, principal, localAddress } = arrival;
+export function admit(arrival: Arrival, options: AdmissionOptions): Principal {
+  const { headers, principal } = arrival;
+  checkSource(arrival, options);
+  if (principal !== undefined) return principal;
+  const presented = bearerOf(headers.authorization);
+  if (presented !== undefined && options.tokens.matches(presented)) return tokenPrincipal;
+  throw new PortwayError("unauthenticated", whyNot(arrival, presented !== undefined));
+}
+
+/**
+ * What holds for everyone, whoever it is: the request is meant for this daemon, and no page of a stranger made a browser
+ * send it. It is all that is asked of a request for what is public. Throws `host_not_allowed`, `origin_not_allowed`.
+ */
+export function checkSource(
+  { headers, localAddress }: Arrival,
+  { allowedOrigins, isOurHost }: AdmissionOptions,
+): void {
   const authority = headers[":authority"] ?? headers.host;
   const host = typeof authority === "string" ? hostOf(authority) : undefined;
   if (host === undefined || !isOurHost(host, localAddress)) {
@@ -39,10 +54,6 @@ export function admit(arrival: Arrival, { tokens, allowedOrigins, isOurHost }: A
   if (origin !== undefined && !allowedOrigins.has(origin)) {
     throw new PortwayError("origin_not_allowed", `pages of ${origin} may not use this API`, { origin });
   }
-  if (principal !== undefined) return principal;
-  const presented = bearerOf(headers.authorization);
-  if (presented !== undefined && tokens.matches(presented)) return tokenPrincipal;
-  throw new PortwayError("unauthenticated", whyNot(arrival, presented !== undefined));
 }
 
 const tokenPrincipal: Principal = { kind: "token", name: "token" };

@@ -1,8 +1,13 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import type { UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { errorFromJsonBytes, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
+import {
+  createEndStreamSerialization,
+  endStreamFlag,
+  errorFromJsonBytes,
+  errorToJsonBytes,
+} from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { completeError } from "./errors.js";
+import type { CompleteError } from "./errors.js";
 
 /*
  * Errors that Connect makes itself never pass an interceptor: a body that can't be read, a message that is too large, a
@@ -13,18 +18,25 @@ import { completeError } from "./errors.js";
  * The same answer of status 200; if it is an error, with its ErrorInfo. gRPC says in its trailers whether it is, which
  * are only known when the body is out: they are looked at when asked for.
  */
-export function completeAnswer(answer: UniversalServerResponse): UniversalServerResponse {
+export function completeAnswer(
+  answer: UniversalServerResponse,
+  complete: CompleteError,
+): UniversalServerResponse {
   const { trailer, body } = answer;
   if (trailer !== undefined) {
     return {
       ...answer,
       get trailer() {
-        return completeTrailers(trailer);
+        return completeTrailers(trailer, complete);
       },
     };
   }
-  if (body !== undefined && answer.header?.get("content-type")?.startsWith("application/grpc-web")) {
-    return { ...answer, body: completeGrpcWeb(body) };
+  const type = answer.header?.get("content-type");
+  if (body !== undefined && type?.startsWith("application/grpc-web")) {
+    return { ...answer, body: completeGrpcWeb(body, complete) };
+  }
+  if (body !== undefined && type?.startsWith("application/connect+")) {
+    return { ...answer, body: completeConnectStream(body, complete) };
   }
   return answer;
 }
@@ -32,12 +44,13 @@ export function completeAnswer(answer: UniversalServerResponse): UniversalServer
 /** The same answer of another status: a Connect error, in JSON. */
 export async function completeConnectError(
   answer: UniversalServerResponse,
+  complete: CompleteError,
 ): Promise<UniversalServerResponse> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
   const told = Buffer.concat(chunks);
   const given = errorFromJsonBytes(told, undefined, new ConnectError("", Code.Internal));
-  const error = completeError(given);
+  const error = complete(given);
   if (error === given) return { ...answer, body: once(told) };
   const body = errorToJsonBytes(error, undefined);
   const header = new Headers(answer.header);
@@ -51,19 +64,27 @@ async function* once(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes;
 }
 
-function completeTrailers(trailer: Headers): Headers {
+const statusTrailers = ["grpc-status", "grpc-message", "grpc-status-details-bin"] as const;
+
+function completeTrailers(trailer: Headers, complete: CompleteError): Headers {
   if (trailer.get("grpc-status") === "0") return trailer;
   const given = findTrailerError(trailer);
   if (given === undefined) return trailer;
-  const error = completeError(given);
-  return error === given ? trailer : setTrailerStatus(new Headers(), error);
+  const error = complete(given);
+  if (error === given) return trailer;
+  const completed = new Headers(trailer);
+  for (const name of statusTrailers) completed.delete(name);
+  return setTrailerStatus(completed, error);
 }
 
 const trailerFlag = 0x80;
 const envelopeBytes = 5;
 
 /** In gRPC-Web the trailers are the last envelope of the body: a flag, a length and lines of text. */
-async function* completeGrpcWeb(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+async function* completeGrpcWeb(
+  body: AsyncIterable<Uint8Array>,
+  complete: CompleteError,
+): AsyncGenerator<Uint8Array> {
   for await (const envelope of body) {
     if (((envelope[0] ?? 0) & trailerFlag) === 0) {
       yield envelope;
@@ -74,7 +95,7 @@ async function* completeGrpcWeb(body: AsyncIterable<Uint8Array>): AsyncGenerator
       const colon = line.indexOf(":");
       if (colon > 0) given.append(line.slice(0, colon), line.slice(colon + 1).trim());
     }
-    const trailer = completeTrailers(given);
+    const trailer = completeTrailers(given, complete);
     if (trailer === given) {
       yield envelope;
       continue;
@@ -83,10 +104,38 @@ async function* completeGrpcWeb(body: AsyncIterable<Uint8Array>): AsyncGenerator
     trailer.forEach((value, name) => {
       lines.push(`${name}: ${value}\r\n`);
     });
-    const text = Buffer.from(lines.join(""), "latin1");
-    const head = Buffer.alloc(envelopeBytes);
-    head.writeUInt8(trailerFlag, 0);
-    head.writeUInt32BE(text.byteLength, 1);
-    yield Buffer.concat([head, text]);
+    yield envelopeOf(trailerFlag, Buffer.from(lines.join(""), "latin1"));
   }
+}
+
+const endStream = createEndStreamSerialization(undefined);
+
+/** In a Connect stream the error is in the last envelope of the body: a flag, a length and JSON. */
+async function* completeConnectStream(
+  body: AsyncIterable<Uint8Array>,
+  complete: CompleteError,
+): AsyncGenerator<Uint8Array> {
+  for await (const envelope of body) {
+    if (((envelope[0] ?? 0) & endStreamFlag) === 0) {
+      yield envelope;
+      continue;
+    }
+    const end = endStream.parse(envelope.subarray(envelopeBytes));
+    const error = end.error === undefined ? undefined : complete(end.error);
+    yield error === undefined || error === end.error
+      ? envelope
+      : envelopeOf(endStreamFlag, endStream.serialize({ ...end, error }));
+  }
+}
+
+/** The body of a Connect stream that is nothing but its error. */
+export function endOfConnectStream(error: ConnectError): Uint8Array {
+  return envelopeOf(endStreamFlag, endStream.serialize({ metadata: new Headers(), error }));
+}
+
+function envelopeOf(flag: number, bytes: Uint8Array): Uint8Array {
+  const head = Buffer.alloc(envelopeBytes);
+  head.writeUInt8(flag, 0);
+  head.writeUInt32BE(bytes.byteLength, 1);
+  return Buffer.concat([head, bytes]);
 }

@@ -5,6 +5,7 @@ import { deferred } from "../base/signals.js";
 import type { Principal } from "./authorizer.js";
 import { type ApiRequest, type ApiResponse, hasArrived, isHttp2, pathOf } from "./http-message.js";
 import type { ApiLimits } from "./limits.js";
+import { dismiss } from "./universal.js";
 
 /** One open socket of a listener. */
 export interface Connection {
@@ -27,6 +28,8 @@ export interface Call {
   readonly response: ApiResponse;
   readonly startedMs: number;
   isCut: boolean;
+  /** Its request may go on for as long as the caller likes: a stream whose first message was let in. */
+  isOpenEnded: boolean;
   /** What waited to be sent at the last look, and since when it has been the same. */
   waitingBytes: number;
   waitingSinceMs: number;
@@ -80,13 +83,14 @@ export class Connections implements Disposable {
   }
 
   /** The call is running until its response is closed. */
-  begin(connection: Connection, request: ApiRequest, response: ApiResponse): void {
+  begin(connection: Connection, request: ApiRequest, response: ApiResponse): Call {
     const call: Call = {
       connection,
       request,
       response,
       startedMs: performance.now(),
       isCut: false,
+      isOpenEnded: false,
       waitingBytes: 0,
       waitingSinceMs: 0,
     };
@@ -100,6 +104,7 @@ export class Connections implements Disposable {
       connection.idleSinceMs = performance.now();
       if (this.#isClosing && connection.session === undefined) connection.socket.destroySoon();
     });
+    return call;
   }
 
   /** Lets running calls finish for up to `graceMs`, then ends every connection. Afterwards nothing is open or running. */
@@ -128,6 +133,7 @@ export class Connections implements Disposable {
 
   #sweep(now: number): void {
     for (const call of this.#calls) {
+      if (dismiss(call.request, call.response)) continue;
       const why = this.#whyEnd(call, now);
       if (why === undefined) continue;
       this.#log.info("call.cut", { why, path: pathOf(call.request) });
@@ -158,7 +164,9 @@ export class Connections implements Disposable {
   #whyEnd(call: Call, now: number): string | undefined {
     const { request, response } = call;
     const ageMs = now - call.startedMs;
-    if (ageMs > this.#limits.requestTimeoutMs && !hasArrived(request)) return "the request does not end";
+    if (ageMs > this.#limits.requestTimeoutMs && !call.isOpenEnded && !hasArrived(request)) {
+      return "the request does not end";
+    }
     const waitingBytes = isHttp2(response)
       ? (response.stream?.writableLength ?? 0)
       : (response.socket?.writableLength ?? 0);

@@ -21,6 +21,7 @@ const rpcCode: Readonly<Record<ErrorCode, Code>> = {
   tcp_connection_not_found: Code.NotFound,
   service_not_found: Code.NotFound,
   worker_not_found: Code.NotFound,
+  message_not_found: Code.NotFound,
   relay_not_found: Code.NotFound,
   relay_registration_not_found: Code.NotFound,
   inlet_not_found: Code.NotFound,
@@ -31,6 +32,8 @@ const rpcCode: Readonly<Record<ErrorCode, Code>> = {
   node_running: Code.FailedPrecondition,
   node_stopped: Code.FailedPrecondition,
   service_built_in: Code.FailedPrecondition,
+  stream_detached: Code.FailedPrecondition,
+  worker_resumed: Code.Aborted,
   owned_by_relay: Code.FailedPrecondition,
   owned_by_inlet: Code.FailedPrecondition,
   address_in_use: Code.FailedPrecondition,
@@ -38,6 +41,8 @@ const rpcCode: Readonly<Record<ErrorCode, Code>> = {
   port_privileged: Code.FailedPrecondition,
   too_many: Code.ResourceExhausted,
   queue_full: Code.ResourceExhausted,
+  revision_compacted: Code.OutOfRange,
+  watch_too_slow: Code.ResourceExhausted,
   malformed: Code.InvalidArgument,
   frame_too_large: Code.InvalidArgument,
   connect_failed: Code.Unavailable,
@@ -91,7 +96,8 @@ export function callError(thrown: unknown, { method, signal }: FailedCall): Conn
   // Whoever waited for a signal says so with its reason, with an AbortError, or in words of ours: all mean this end.
   const cause = signal.aborted && isEndOfWait(thrown, signal) ? signal.reason : thrown;
   if (cause instanceof ConnectError) return completeError(cause);
-  if (signal.aborted && cause === signal.reason) {
+  // A reason of ours (the server is ending) speaks for itself.
+  if (signal.aborted && cause === signal.reason && !(cause instanceof PortwayError)) {
     return toConnectError(new PortwayError("canceled", "the call was canceled by its caller"));
   }
   if (cause instanceof PortwayError) {
@@ -112,6 +118,9 @@ function isEndOfWait(thrown: unknown, signal: AbortSignal): boolean {
   if (thrown instanceof PortwayError) return thrown.code === "canceled";
   return thrown instanceof Error && thrown.name === "AbortError";
 }
+
+/** The last that happens to an error before it leaves: gives the same one if nothing is missing. */
+export type CompleteError = (error: ConnectError) => ConnectError;
 
 /**
  * The same error with exactly one ErrorInfo: what Connect itself refuses (a body that can't be read, a message that is
@@ -140,7 +149,12 @@ export function completeError(error: ConnectError): ConnectError {
         );
       }
       if (message.startsWith("received compressed envelope")) {
-        return rpcError("compressed messages are not taken", Code.Unimplemented, "unsupported");
+        // A caller that names a compression hears UNIMPLEMENTED; this one compressed and named none.
+        return rpcError(
+          "a message is compressed, and the headers name no compression",
+          Code.Internal,
+          "malformed",
+        );
       }
       return rpcError(
         "a fault inside the daemon; its log tells more",

@@ -12,6 +12,7 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_name: "node_id",
     bad_argument: "node",
   },
+  "portway.v1.NodeService/WatchNodes": { bad_argument: "start_revision" },
   "portway.v1.NodeService/CreateTcpListener": {
     bad_socket_address: "tcp_listener.bind_address",
     bad_argument: "tcp_listener",
@@ -30,6 +31,7 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_address: "relay.relay_address",
     bad_argument: "relay",
   },
+  "portway.v1.RelayService/WatchRelays": { bad_argument: "start_revision" },
   "portway.v1.PortalService/CreateInlet": {
     bad_route: "inlet.to",
     bad_address: "inlet.to",
@@ -41,6 +43,7 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_address: "outlet_id",
     bad_argument: "outlet",
   },
+  "portway.v1.PortalService/WatchPortals": { bad_argument: "start_revision" },
   "portway.v1.MessageService/SendMessage": {
     bad_route: "to",
     bad_address: "to",
@@ -48,6 +51,9 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_name: "node",
     frame_too_large: "payload",
   },
+  "portway.v1.MessageService/OpenWorker": { bad_name: "open.node", bad_address: "open.address" },
+  "portway.v1.MessageService/ReceiveMessages": { bad_name: "open.node", bad_address: "open.address" },
+  "portway.v1.MessageService/WatchMessages": { bad_name: "node", bad_route: "onward_prefix" },
 };
 
 /** Undefined for an error that is about no field that is known. */

@@ -6,6 +6,10 @@ import {
   createContextKey,
   type HandlerContext,
   type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
+  type UnaryRequest,
+  type UnaryResponse,
 } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { PortwayError } from "../base/errors.js";
@@ -13,62 +17,154 @@ import type { Log } from "../base/log.js";
 import type { Authorizer, Principal } from "./authorizer.js";
 import { callError, toConnectError } from "./errors.js";
 import type { Answers } from "./idempotency.js";
+import { peek, type Streams, untilAborted } from "./streams.js";
 
 /** Who makes the call. Set where the call is let in; a call without one is refused. */
 export const principalKey = createContextKey<Principal | undefined>(undefined, {
   description: "who makes the call",
 });
 
+/** Told when the first message of a stream of requests was let in: what follows may take its time. */
+export const letInKey = createContextKey<() => void>(() => {}, {
+  description: "told when the first message was let in",
+});
+
+type Next = (request: UnaryRequest | StreamRequest) => Promise<UnaryResponse | StreamResponse>;
+
 /**
  * Outermost: whatever is thrown inside leaves as an error with its code and details, and every call is one line in the
- * log. Neither the request nor the answer is in it.
+ * log, a stream when it ends. Neither the request nor the answer is in it.
  */
-export function observeCalls(log: Log): Interceptor {
-  return (next) => async (request) => {
+export function observeCalls(log: Log, streams: Streams): Interceptor {
+  return (next) => (request) => {
     const startMs = performance.now();
     const method = methodName(request.method);
     const principal = request.contextValues.get(principalKey)?.kind;
-    try {
-      const response = await next(request);
-      const level = isRead(request.method) ? "debug" : "info";
-      log[level]("call.answered", { method, principal, durationMs: since(startMs) });
-      return response;
-    } catch (thrown) {
-      const error = callError(thrown, { method, signal: request.signal });
-      const facts = { method, principal, code: codeToString(error.code), durationMs: since(startMs) };
-      if (error.code === Code.Internal) log.error("call.failed", { ...facts, error: error.cause ?? thrown });
-      else
-        log[isRead(request.method) ? "debug" : "info"]("call.refused", {
-          ...facts,
-          message: error.rawMessage,
-        });
-      throw error;
-    }
+    const level = isRead(request.method) ? "debug" : "info";
+    const observed = {
+      answered: (facts: Readonly<Record<string, number>> = {}): void =>
+        log[level]("call.answered", { method, principal, ...facts, durationMs: since(startMs) }),
+      failed: (thrown: unknown, signal: AbortSignal): ConnectError => {
+        const error = callError(thrown, { method, signal });
+        const facts = { method, principal, code: codeToString(error.code), durationMs: since(startMs) };
+        if (error.code === Code.Internal)
+          log.error("call.failed", { ...facts, error: error.cause ?? thrown });
+        else log[level]("call.refused", { ...facts, message: error.rawMessage });
+        return error;
+      },
+    };
+    return request.stream
+      ? observeStream(request, next, streams, observed)
+      : observeUnary(request, next, observed);
   };
 }
 
-/** The one place where the authorizer is asked. */
+interface Observed {
+  answered(facts?: Readonly<Record<string, number>>): void;
+  failed(thrown: unknown, signal: AbortSignal): ConnectError;
+}
+
+async function observeUnary(
+  request: UnaryRequest,
+  next: Next,
+  observed: Observed,
+): Promise<UnaryResponse | StreamResponse> {
+  try {
+    const response = await next(request);
+    observed.answered();
+    return response;
+  } catch (thrown) {
+    throw observed.failed(thrown, request.signal);
+  }
+}
+
+/** A stream ends with its deadline, its caller or the server, whatever its handler does. */
+async function observeStream(
+  request: StreamRequest,
+  next: Next,
+  streams: Streams,
+  observed: Observed,
+): Promise<StreamResponse> {
+  let stream: ReturnType<Streams["open"]>;
+  try {
+    stream = streams.open(request.signal);
+  } catch (thrown) {
+    throw observed.failed(thrown, request.signal);
+  }
+  const { signal } = stream;
+  try {
+    const message = untilAborted(request.message, signal, () => {});
+    const response = (await next({ ...request, signal, message })) as StreamResponse;
+    return { ...response, message: observeAnswers(response.message, stream, observed) };
+  } catch (thrown) {
+    stream[Symbol.dispose]();
+    throw observed.failed(thrown, signal);
+  }
+}
+
+async function* observeAnswers<T>(
+  answers: AsyncIterable<T>,
+  stream: ReturnType<Streams["open"]>,
+  observed: Observed,
+): AsyncGenerator<T> {
+  let count = 0;
+  let failure: unknown;
+  const end = (thrown: unknown): void => {
+    failure = thrown;
+  };
+  try {
+    for await (const answer of untilAborted(answers, stream.signal, end)) {
+      count += 1;
+      yield answer;
+    }
+  } catch (thrown) {
+    failure = thrown;
+  } finally {
+    stream[Symbol.dispose]();
+  }
+  if (failure !== undefined) throw observed.failed(failure, stream.signal);
+  observed.answered({ messages: count });
+}
+
+/** The one place where the authorizer is asked. For a stream of requests, about the first one. */
 export function authorizeCalls(authorizer: Authorizer): Interceptor {
   return (next) => async (request) => {
     const principal = request.contextValues.get(principalKey);
     if (principal === undefined) throw unauthenticated();
     const method = methodName(request.method);
-    const resource = request.stream ? "" : resourceOf(request.message);
-    const answer = authorizer(principal, method, resource);
-    const decision = typeof answer === "string" ? answer : await answer;
-    if (decision === "allow") return next(request);
+    if (!request.stream) {
+      const answer = decide(authorizer, principal, method, resourceOf(request.message));
+      if (answer !== undefined) await answer;
+      return next(request);
+    }
+    const { first, all } = await peek(request.message);
+    await decide(authorizer, principal, method, first === undefined ? "" : resourceOf(first));
+    request.contextValues.get(letInKey)();
+    return next({ ...request, message: all });
+  };
+}
+
+/** Throws `permission_denied`; undefined if the answer was there at once and let the call in. */
+function decide(
+  authorizer: Authorizer,
+  principal: Principal,
+  method: string,
+  resource: string,
+): Promise<void> | undefined {
+  const check = (decision: string): void => {
+    if (decision === "allow") return;
     throw toConnectError(
       new PortwayError(
         "permission_denied",
         `${principal.name} may not call ${method} on ${resource || "this daemon"}`,
-        {
-          principal: principal.name,
-          method,
-          resource,
-        },
+        { principal: principal.name, method, resource },
       ),
     );
   };
+  const answer = authorizer(principal, method, resource);
+  if (typeof answer !== "string") return answer.then(check);
+  check(answer);
+  return undefined;
 }
 
 type Implementation = (request: never, context: HandlerContext) => unknown;
@@ -117,7 +213,9 @@ export function methodName(method: DescMethod): string {
 
 /** Reads leave a line only when the log is asked for details: clients poll. */
 function isRead(method: DescMethod): boolean {
-  return method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
+  // The services of gRPC itself (health, reflection) only tell, though their protos do not say so.
+  const isOfGrpc = method.parent.file.proto.package.startsWith("grpc.");
+  return isOfGrpc || method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
 /** What a request is about: the name in it, or where a new resource goes. */

@@ -14,7 +14,7 @@ export interface ApiLimits {
   readonly handshakeTimeoutMs?: number;
   /** From the first byte of a request's headers to the last (HTTP/1.1). */
   readonly headersTimeoutMs?: number;
-  /** From the headers of a request to the end of its body. */
+  /** From the headers of a request to the end of its body; of a stream of requests, to the end of the first one. */
   readonly requestTimeoutMs?: number;
   /** How long a response may wait for a client that takes nothing. */
   readonly stallTimeoutMs?: number;
@@ -22,8 +22,13 @@ export interface ApiLimits {
   readonly idleTimeoutMs?: number;
   /** How long a TCP connection may be open without one call that was let in. */
   readonly unauthenticatedTimeoutMs?: number;
-  /** The longest deadline of a call: a client that sets a longer one gets this one. */
+  /**
+   * The longest deadline of a call: a client that sets a longer one gets this one. Not of a streaming call, which may
+   * last as long as its client wants.
+   */
   readonly maxDeadlineMs?: number;
+  /** Streaming calls at the same time. */
+  readonly maxOpenStreams?: number;
   /** Answers that are kept for repeated calls with the same `request_id`. */
   readonly maxRememberedAnswers?: number;
 }
@@ -41,6 +46,7 @@ const defaults = {
   idleTimeoutMs: 300_000,
   unauthenticatedTimeoutMs: 30_000,
   maxDeadlineMs: 3_600_000,
+  maxOpenStreams: 4096,
   maxRememberedAnswers: 4096,
 } as const satisfies Required<ApiLimits>;
 

@@ -2,23 +2,29 @@ import { Code, type ConnectError } from "@connectrpc/connect";
 import { codeToHttpStatus, errorToJsonBytes } from "@connectrpc/connect/protocol-connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { PortwayError } from "../base/errors.js";
-import { toConnectError } from "./errors.js";
+import { endOfConnectStream } from "./completion.js";
+import { type CompleteError, completeError, toConnectError } from "./errors.js";
 import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
 
 /** An unread body up to this size is read and forgotten; a longer one costs an HTTP/1.1 client its connection. */
 const maxDumpedBytes = 65_536;
 
 /**
- * Answers a request that gets no further, in the form of its own protocol: a gRPC status for gRPC and gRPC-Web, the
- * JSON of a Connect error with its HTTP status for everything else. `headers` are added.
+ * Answers a request that gets no further, in the form of its own protocol: a gRPC status for gRPC and gRPC-Web, the end
+ * of a stream for Connect's streams, the JSON of a Connect error with its HTTP status for everything else. `headers` are
+ * added.
+ *
+ * A method or a content type that HTTP itself refuses (405, 415) is no call yet, so there is no call to fail: the same
+ * JSON is told as a problem (RFC 9457), and a Connect client goes by the status.
  */
 export function refuse(
   request: ApiRequest,
   response: ApiResponse,
   refused: PortwayError | ConnectError,
   headers: Readonly<Record<string, string>> = {},
+  complete: CompleteError = completeError,
 ): void {
-  const error = refused instanceof PortwayError ? toConnectError(refused) : refused;
+  const error = complete(refused instanceof PortwayError ? toConnectError(refused) : refused);
   const all: Record<string, string> = { ...headers };
   if (!isHttp2(response) && hasLongBody(request)) all["connection"] = "close";
   const type = request.headers["content-type"] ?? "";
@@ -30,11 +36,19 @@ export function refuse(
     send(response, 200, all);
     return;
   }
+  if (isConnectStream(type) && !isNoMethod(refused)) {
+    const body = endOfConnectStream(error);
+    all["content-type"] = type;
+    all["content-length"] = String(body.byteLength);
+    send(response, 200, all, body);
+    return;
+  }
   const body = errorToJsonBytes(error, undefined);
-  all["content-type"] = "application/json";
+  const status = httpStatusOf(refused, error);
+  all["content-type"] = status === 405 || status === 415 ? "application/problem+json" : "application/json";
   all["content-length"] = String(body.byteLength);
   if (error.code === Code.Unauthenticated) all["www-authenticate"] = "Bearer";
-  send(response, httpStatusOf(refused, error), all, request.method === "HEAD" ? undefined : body);
+  send(response, status, all, request.method === "HEAD" ? undefined : body);
 }
 
 function httpStatusOf(refused: PortwayError | ConnectError, error: ConnectError): number {
@@ -59,8 +73,21 @@ function send(
   else response.end(body as string & Uint8Array);
 }
 
+/** Whatever the codec: whoever names one that is not spoken here still waits for a gRPC status. */
 function isGrpc(contentType: string): boolean {
-  return /^application\/grpc(-web)?(\+(proto|json))?$/i.test(contentType);
+  return /^application\/grpc(-web)?(\+[\w.-]+)?$/i.test(contentType);
+}
+
+function isConnectStream(contentType: string): boolean {
+  return /^application\/connect\+(proto|json)$/i.test(contentType);
+}
+
+/** What is no stream of ours is answered as HTTP does: a client of Connect's streams knows these by their status. */
+function isNoMethod(refused: PortwayError | ConnectError): boolean {
+  return (
+    refused instanceof PortwayError &&
+    (refused.code === "unsupported_media_type" || refused.code === "unknown_method")
+  );
 }
 
 function hasLongBody({ headers }: ApiRequest): boolean {

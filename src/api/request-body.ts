@@ -1,4 +1,3 @@
-import { constants } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
 
@@ -11,6 +10,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #response: ApiResponse;
   #wake: (() => void) | undefined;
   #failed: unknown;
+  #isForgotten = false;
 
   constructor(request: ApiRequest, response: ApiResponse) {
     this.#request = request;
@@ -38,18 +38,27 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
-  /** Forgets the rest of the body. An HTTP/2 client hears that it need not send it once the answer is out. */
   async return(): Promise<IteratorResult<Uint8Array>> {
+    this.forget();
+    return { done: true, value: undefined };
+  }
+
+  /**
+   * Reads no more, and lets nothing of the body stand in the way of the next request, which would wait behind it for
+   * ever. To be called before the headers of an answer that nobody reads on behind: an HTTP/1.1 client that is still
+   * sending loses its connection then, and afterwards it can only be read to the end. An HTTP/2 client is told later, see
+   * `dismiss`.
+   */
+  forget(): void {
     const request = this.#request;
     const response = this.#response;
-    if (!request.readableEnded && !request.destroyed) {
-      request.off("readable", this.#onEvent);
-      request.resume();
-      if (isHttp2(response))
-        response.once("finish", () => response.stream?.close(constants.NGHTTP2_NO_ERROR));
-      else if (!response.headersSent) response.setHeader("connection", "close");
+    if (this.#isForgotten || request.readableEnded || request.destroyed) return;
+    this.#isForgotten = true;
+    request.off("readable", this.#onEvent);
+    request.resume();
+    if (!isHttp2(response) && !request.complete && !response.headersSent) {
+      response.setHeader("connection", "close");
     }
-    return { done: true, value: undefined };
   }
 
   readonly #onEvent = (): void => {

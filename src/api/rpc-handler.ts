@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import {
   type ConnectRouter,
+  type ContextValues,
   createConnectRouter,
   createContextValues,
   type Interceptor,
@@ -10,21 +11,32 @@ import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import type { Principal } from "./authorizer.js";
 import { completeAnswer, completeConnectError } from "./completion.js";
+import { type CompleteError, completeError } from "./errors.js";
 import { type ApiRequest, type ApiResponse, pathOf } from "./http-message.js";
-import { principalKey } from "./interceptors.js";
+import { letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
 import { refuse } from "./refusal.js";
 import { sendStream, sendUnary, toUniversalRequest } from "./universal.js";
 
-/** Serves one request that was let in. */
-export type RpcHandler = (request: ApiRequest, response: ApiResponse, principal: Principal) => void;
+/** Serves one request that was let in. `onOpenEnded` hears that its body is a stream that may go on for ever. */
+export type RpcHandler = (
+  request: ApiRequest,
+  response: ApiResponse,
+  principal: Principal,
+  onOpenEnded: () => void,
+) => void;
 
 export interface RpcHandlerOptions {
   readonly routes: (router: ConnectRouter) => void;
   readonly interceptors: Interceptor[];
   readonly limits: Required<ApiLimits>;
   readonly log: Log;
+  /** `completeError` of errors.ts, unless a referee asks for errors without an ErrorInfo. */
+  readonly completeError?: CompleteError;
 }
+
+/** The longest deadline that a stream can have; a longer one is cut to it, and without one it has none. */
+const longestTimerMs = 2 ** 31 - 1;
 
 const acceptedTypes =
   /^application\/(json(; ?charset=utf-?8)?|proto|connect\+(json|proto)|grpc(-web)?(\+(json|proto))?)$/i;
@@ -38,7 +50,8 @@ const acceptedTypes =
  * where compressing costs more than it saves (a stream of 16 KiB messages was 3.5 times slower with it), and an
  * attacker has no bomb to send.
  */
-export function createRpcHandler({ routes, interceptors, limits, log }: RpcHandlerOptions): RpcHandler {
+export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
+  const { routes, interceptors, limits, log, completeError: complete = completeError } = options;
   const router = createConnectRouter({
     interceptors,
     acceptCompression: [],
@@ -50,17 +63,22 @@ export function createRpcHandler({ routes, interceptors, limits, log }: RpcHandl
   routes(router);
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  return (request, response, principal) => {
+  return (request, response, principal, onOpenEnded) => {
     const { method = "" } = request;
     const path = pathOf(request);
     const handler = handlers.get(path);
     const refusal = whyNotServed(handler, method, path, request.headers["content-type"]);
     if (handler === undefined || refusal !== undefined) {
       const allowed = handler === undefined ? {} : { allow: handler.allowedMethods.join(", ") };
-      refuse(request, response, refusal!, refusal?.facts["allowed"] === undefined ? {} : allowed);
+      const headers = refusal?.facts["allowed"] === undefined ? {} : allowed;
+      refuse(request, response, refusal!, headers, complete);
       return;
     }
-    serve(handler, request, response, principal, limits.maxDeadlineMs).catch((error: unknown) => {
+    const isUnary = handler.method.methodKind === "unary";
+    const values = createContextValues().set(principalKey, principal);
+    if (!isUnary) values.set(letInKey, onOpenEnded);
+    const maxDeadlineMs = isUnary ? limits.maxDeadlineMs : longestTimerMs;
+    serve(handler, request, response, values, maxDeadlineMs, complete).catch((error: unknown) => {
       // Most often the caller is gone. Whoever is still there must not wait for an answer.
       log.debug("call.cut", { path, error });
       response.destroy();
@@ -108,18 +126,25 @@ async function serve(
   handler: UniversalHandler,
   request: ApiRequest,
   response: ApiResponse,
-  principal: Principal,
+  values: ContextValues,
   maxDeadlineMs: number,
+  complete: CompleteError,
 ): Promise<void> {
-  const values = createContextValues().set(principalKey, principal);
   // The caller waits to hear that its body is wanted.
   if (request.headers.expect !== undefined) (response as ServerResponse).writeContinue();
-  const answer = await handler(toUniversalRequest(request, response, values, maxDeadlineMs));
+  const asked = toUniversalRequest(request, response, values, maxDeadlineMs);
+  const answer = await handler(asked);
   if (answer.body === undefined && answer.status !== 200) {
-    const text = `HTTP ${answer.status}: this combination of method, content type and HTTP version is not served`;
-    refuse(request, response, new PortwayError("unsupported_media_type", text));
+    const text =
+      answer.status === 505
+        ? `${pathOf(request).slice(1)} is a stream in both directions: expected HTTP/2, got HTTP/${request.httpVersion}`
+        : `HTTP ${answer.status}: this combination of method, content type and HTTP version is not served`;
+    asked.body.forget();
+    refuse(request, response, new PortwayError("unsupported_media_type", text), {}, complete);
     return;
   }
+  const completed =
+    answer.status === 200 ? completeAnswer(answer, complete) : await completeConnectError(answer, complete);
   const send = handler.method.methodKind === "unary" ? sendUnary : sendStream;
-  await send(answer.status === 200 ? completeAnswer(answer) : await completeConnectError(answer), response);
+  await send(completed, response, asked.body);
 }

@@ -2,6 +2,9 @@ import type { AddressInfo } from "node:net";
 import type { TlsOptions } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
 import type { ConnectRouter } from "@connectrpc/connect";
+import { Health } from "../../gen/grpc/health/v1/health_pb.js";
+import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
+import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
 import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
@@ -12,9 +15,10 @@ import type { Log } from "../base/log.js";
 import { formatSocketAddress, isLoopback } from "../model/socket-address.js";
 import type { Engine } from "../node/engine.js";
 import type { Activity } from "./activity.js";
-import { type AdmissionOptions, admit } from "./admission.js";
+import { type AdmissionOptions, admit, checkSource } from "./admission.js";
 import { type Authorizer, allowAuthenticated, type Principal } from "./authorizer.js";
 import { Connections } from "./connections.js";
+import { Docs, packagedDocs } from "./docs.js";
 import { hostCheck } from "./host.js";
 import { headerBytes, isHttp2, pathOf } from "./http-message.js";
 import { Answers } from "./idempotency.js";
@@ -24,11 +28,14 @@ import { createListener, type Listener, type RequestHandler, trust } from "./lis
 import { createPager } from "./paging.js";
 import { refuse } from "./refusal.js";
 import { createRpcHandler } from "./rpc-handler.js";
+import { healthService } from "./services/health-service.js";
 import { messageService } from "./services/message-service.js";
 import { nodeService } from "./services/node-service.js";
 import { portalService } from "./services/portal-service.js";
+import { reflectionServices } from "./services/reflection-service.js";
 import { relayService } from "./services/relay-service.js";
 import { systemService } from "./services/system-service.js";
+import { Streams } from "./streams.js";
 import type { System } from "./system.js";
 import { listenTcp } from "./tcp-socket.js";
 import { readTls, type TlsFiles } from "./tls-files.js";
@@ -50,6 +57,8 @@ export interface ApiServerOptions {
   readonly allowedOrigins?: readonly string[];
   /** Who wants to know whether the API is in use. */
   readonly activity?: Activity;
+  /** Where the pages of the documentation are; by default those of this package. */
+  readonly docsDirectory?: string;
 }
 
 export interface TcpListenOptions {
@@ -68,7 +77,10 @@ export interface ApiServer extends AsyncDisposable {
    * `address_in_use`, `address_not_available`, `port_privileged`, `bad_argument` (files that are no key or certificate).
    */
   listenTcp(options: TcpListenOptions): Promise<string>;
-  /** Accepts nothing new, lets running calls finish for up to `graceMs`, ends the rest. Calling it again waits too. */
+  /**
+   * Accepts nothing new, ends streams at once (UNAVAILABLE, DRAINING), lets other calls finish for up to `graceMs`, ends
+   * the rest. Calling it again waits too.
+   */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }
 
@@ -77,6 +89,8 @@ const defaultGraceMs = 2000;
 export function createApiServer(options: ApiServerOptions): ApiServer {
   const { engine, log, system, tokens, authorizer = allowAuthenticated } = options;
   const limits = resolveApiLimits(options.limits);
+  const docs = new Docs(options.docsDirectory ?? packagedDocs, log);
+  const streams = new Streams(limits.maxOpenStreams);
   const answers = new Answers({ capacity: limits.maxRememberedAnswers });
   const context = { engine, pager: createPager() };
   const services: readonly DescService[] = [
@@ -85,14 +99,22 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     PortalService,
     MessageService,
     SystemService,
+    Health,
+    ServerReflection,
+    ServerReflectionAlpha,
   ];
+  const health = healthService({
+    services: services.map(({ typeName }) => typeName),
+    drainSignal: system.drainSignal,
+  });
+  const reflection = reflectionServices(services);
   const requests = services.flatMap(({ methods }) => methods.map(({ input }) => input));
 
   const rpc = createRpcHandler({
     limits,
     log,
     interceptors: [
-      observeCalls(log),
+      observeCalls(log, streams),
       authorizeCalls(authorizer),
       validateRequests(createValidation(requests)),
     ],
@@ -105,6 +127,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         SystemService,
         rememberAnswers(SystemService, systemService(context, system, tokens), answers),
       );
+      router.service(Health, health);
+      router.service(ServerReflection, reflection.v1);
+      router.service(ServerReflectionAlpha, reflection.v1alpha);
     },
   });
 
@@ -115,7 +140,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   /** Every request of every listener passes here first. */
   const letIn = (admission: AdmissionOptions): RequestHandler => {
     const take: RequestHandler = (request, response, connection) => {
-      connections.begin(connection, request, response);
+      const call = connections.begin(connection, request, response);
       options.activity?.callBegan();
       response.once("close", () => options.activity?.callEnded());
       request.on("error", ignore);
@@ -129,15 +154,18 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       let principal: Principal;
       try {
         const { certificateError, socket } = connection;
-        principal = admit(
-          {
-            headers: request.headers,
-            principal: connection.principal,
-            certificateError,
-            localAddress: socket.localAddress,
-          },
-          admission,
-        );
+        const arrival = {
+          headers: request.headers,
+          principal: connection.principal,
+          certificateError,
+          localAddress: socket.localAddress,
+        };
+        if (docs.isFor(request)) {
+          checkSource(arrival, admission);
+          docs.serve(request, response);
+          return;
+        }
+        principal = admit(arrival, admission);
       } catch (error) {
         const refused = error instanceof PortwayError ? error : internal(error);
         log.info("request.refused", {
@@ -149,7 +177,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         return;
       }
       trust(connection);
-      rpc(request, response, principal);
+      rpc(request, response, principal, () => {
+        call.isOpenEnded = true;
+      });
     };
     return (request, response, connection) => {
       try {
@@ -221,6 +251,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
     close({ graceMs = defaultGraceMs } = {}) {
       closing ??= (async () => {
+        streams.endAll();
         const unbound = [...listeners].map((listener) => listener.close());
         await connections.close(graceMs);
         await Promise.all(unbound);

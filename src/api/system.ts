@@ -1,6 +1,8 @@
 /** What the API needs of the process that serves it. */
 export interface System {
   info(): SystemInfo;
+  /** Ends when the process begins to drain, whoever asked for it. */
+  readonly drainSignal: AbortSignal;
   /** Begins to drain and to end the process; open sessions may take `timeoutMs`. Resolves when draining has begun. */
   drain(timeoutMs: number): Promise<void>;
 }

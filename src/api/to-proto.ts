@@ -38,6 +38,7 @@ const workerKinds: Readonly<Record<engine.WorkerKind, pb.WorkerKind>> = {
   outlet: pb.WorkerKind.OUTLET,
   portal_session: pb.WorkerKind.PORTAL_SESSION,
   listener: pb.WorkerKind.LISTENER,
+  program: pb.WorkerKind.PROGRAM,
 };
 
 const targetOutcomes: Readonly<Record<engine.TargetOutcome, portal.TargetOutcome>> = {
@@ -124,7 +125,7 @@ export function toWorker({ node, id, kind }: engine.WorkerResource): pb.Worker {
   return create(pb.WorkerSchema, {
     name: formatName("workers", node, id),
     address: id,
-    kind: workerKinds[kind],
+    kind: toWorkerKind(kind),
   });
 }
 
@@ -177,6 +178,7 @@ export function toInlet(resource: engine.InletResource): portal.Inlet {
       route: status.route,
       workerAddress: status.workerAddress,
       sessions: toPortalSessions(status.sessions),
+      lastError: status.lastError,
     },
   });
 }
@@ -201,6 +203,10 @@ export function toOutlet(resource: engine.OutletResource): portal.Outlet {
 }
 
 /** Whole milliseconds: Timestamp has no room for parts of a microsecond that a clock may give. */
+export function toWorkerKind(kind: engine.WorkerKind): pb.WorkerKind {
+  return workerKinds[kind];
+}
+
 export function toTimestamp(timeMs: number): Timestamp {
   return timestampFromMs(Math.round(timeMs));
 }

@@ -2,8 +2,7 @@ import type { ServerResponse } from "node:http";
 import { constants } from "node:http2";
 import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { universalResponseToNodeResponse } from "@connectrpc/connect-node";
-import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
+import { type ApiRequest, type ApiResponse, hasArrived, isHttp2 } from "./http-message.js";
 import { RequestBody } from "./request-body.js";
 
 /**
@@ -29,7 +28,7 @@ export function toUniversalRequest(
   response: ApiResponse,
   contextValues: ContextValues,
   maxDeadlineMs: number,
-): UniversalServerRequest {
+): UniversalServerRequest & { readonly body: RequestBody } {
   const { headers } = request;
   const header = new Headers();
   for (const name of forwarded) {
@@ -78,11 +77,16 @@ function whyGone(response: ApiResponse): ConnectError {
   return new ConnectError("the caller went away", Code.Canceled);
 }
 
-/** Sends the answer of a unary method in one piece. */
-export async function sendUnary(answer: UniversalServerResponse, response: ApiResponse): Promise<void> {
+/** Sends the answer of a unary method in one piece. What was not read of `asked` will not be. */
+export async function sendUnary(
+  answer: UniversalServerResponse,
+  response: ApiResponse,
+  asked: RequestBody,
+): Promise<void> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
   if (response.destroyed) return;
+  asked.forget();
   // The two kinds of response differ in nothing that is used here but the types.
   const out = response as ServerResponse;
   out.writeHead(answer.status, toNodeHeaders(answer.header));
@@ -92,12 +96,67 @@ export async function sendUnary(answer: UniversalServerResponse, response: ApiRe
   out.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
 }
 
-/** Sends the answers of a streaming method as they come. */
-export function sendStream(answer: UniversalServerResponse, response: ApiResponse): Promise<void> {
-  return universalResponseToNodeResponse(
-    answer,
-    response as Parameters<typeof universalResponseToNodeResponse>[1],
-  );
+/**
+ * Sends the answers of a streaming method as they come. The next one is asked for when the client has taken enough of
+ * those before: at most one message and what Node buffers wait here.
+ */
+export async function sendStream(
+  answer: UniversalServerResponse,
+  response: ApiResponse,
+  asked: RequestBody,
+): Promise<void> {
+  const out = response as ServerResponse;
+  const chunks = answer.body?.[Symbol.asyncIterator]();
+  try {
+    let chunk = await chunks?.next();
+    if (isGone(response)) return;
+    out.writeHead(answer.status, toNodeHeaders(answer.header));
+    while (chunk !== undefined && chunk.done !== true) {
+      if (!out.write(chunk.value)) await writable(response);
+      if (isGone(response)) return;
+      chunk = await chunks!.next();
+      if (isGone(response)) return;
+    }
+    // Known only now that the body is.
+    const { trailer } = answer;
+    if (trailer !== undefined) out.addTrailers(toNodeHeaders(trailer));
+    asked.forget();
+    out.end();
+  } finally {
+    // Ends the handler of a caller that is gone; a handler that has ended does not hear it.
+    chunks?.return?.().then(undefined, () => {});
+  }
+}
+
+/**
+ * Ends an HTTP/2 stream whose answer is out and whose request is not: the client hears that it need not send the rest.
+ * Does nothing before the answer is out, because an end then would overtake it. Tells whether there was something to do.
+ */
+export function dismiss(request: ApiRequest, response: ApiResponse): boolean {
+  if (!isHttp2(response) || hasArrived(request)) return false;
+  const { stream } = response;
+  if (stream === undefined || stream.destroyed || stream.closed) return false;
+  if (!stream.writableFinished || stream.state.localClose !== 1) return false;
+  stream.close(constants.NGHTTP2_NO_ERROR);
+  return true;
+}
+
+function isGone(response: ApiResponse): boolean {
+  if (!isHttp2(response)) return response.destroyed;
+  const { stream } = response;
+  return stream === undefined || stream.destroyed || stream.closed;
+}
+
+/** Resolves when the response takes more, or never will. */
+function writable(response: ApiResponse): Promise<void> {
+  if (isGone(response)) return Promise.resolve();
+  return new Promise((resolve) => {
+    const settle = (): void => {
+      response.off("drain", settle).off("close", settle);
+      resolve();
+    };
+    response.on("drain", settle).on("close", settle);
+  });
 }
 
 function toNodeHeaders(headers: Headers | undefined): Record<string, string> {

@@ -45,13 +45,26 @@ export function createValidation(types: readonly DescMessage[]): Validation {
   return validation;
 }
 
+/** Each message of a stream of requests is checked when it is read. */
 export function validateRequests(validation: Validation): Interceptor {
   return (next) => (request) => {
-    // Only unary methods exist; a stream of requests would be checked message by message.
-    if (request.stream) return next(request);
-    const error = validation.check(request.method.input, request.message);
+    const { input } = request.method;
+    if (request.stream) return next({ ...request, message: checked(request.message, input, validation) });
+    const error = validation.check(input, request.message);
     return error === undefined ? next(request) : Promise.reject(error);
   };
+}
+
+async function* checked(
+  messages: AsyncIterable<Message>,
+  type: DescMessage,
+  validation: Validation,
+): AsyncGenerator<Message> {
+  for await (const message of messages) {
+    const error = validation.check(type, message);
+    if (error !== undefined) throw error;
+    yield message;
+  }
 }
 
 const compiled = new Map<string, RegExp>();

@@ -15,6 +15,7 @@ export type ErrorCode =
   | "tcp_connection_not_found"
   | "service_not_found"
   | "worker_not_found"
+  | "message_not_found"
   | "relay_not_found"
   | "relay_registration_not_found"
   | "inlet_not_found"
@@ -26,6 +27,8 @@ export type ErrorCode =
   | "node_running"
   | "node_stopped"
   | "service_built_in"
+  | "stream_detached"
+  | "worker_resumed"
   | "owned_by_relay"
   | "owned_by_inlet"
   | "address_in_use"
@@ -33,6 +36,9 @@ export type ErrorCode =
   | "port_privileged"
   | "too_many"
   | "queue_full"
+  // what a watch met
+  | "revision_compacted"
+  | "watch_too_slow"
   // what the network did
   | "malformed"
   | "frame_too_large"

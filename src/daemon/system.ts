@@ -28,6 +28,7 @@ export function createDaemonSystem(options: DaemonSystemOptions): System {
       draining: ending.hasBegun,
       warnings,
     }),
+    drainSignal: ending.signal,
     async drain(timeoutMs) {
       ending.begin({ why: "drain", by: "the API", drainTimeoutMs: timeoutMs });
     },

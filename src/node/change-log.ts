@@ -1,4 +1,5 @@
 import { randomBytes } from "node:crypto";
+import { PortwayError } from "../base/errors.js";
 
 export type ResourceKind =
   | "node"
@@ -35,7 +36,50 @@ export class ChangeLog {
   }
 
   get revision(): string {
-    return `${this.epoch}-${this.#seq}`;
+    return this.revisionAt(this.#seq);
+  }
+
+  /** The number of the newest change; 0 if there was none. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  /** The oldest revision that can still be resumed from. */
+  get compactRevision(): string {
+    return this.revisionAt(Math.max(0, this.#seq - this.#ring.length));
+  }
+
+  /** Subscriptions that were not disposed. */
+  get subscribers(): number {
+    return this.#listeners.size;
+  }
+
+  revisionAt(seq: number): string {
+    return `${this.epoch}-${seq}`;
+  }
+
+  /**
+   * The number of the change that `revision` was made for. Throws `bad_argument` for what no change log gave, and
+   * `revision_compacted` if changes after it are no longer kept: they are too many, or the daemon has been started anew.
+   */
+  parse(revision: string): number {
+    const match = /^([0-9a-f]{12})-(0|[1-9]\d{0,14})$/.exec(revision);
+    const [, epoch, digits] = match ?? [];
+    const seq = Number(digits);
+    if (match === null || (epoch === this.epoch && seq > this.#seq)) {
+      throw new PortwayError(
+        "bad_argument",
+        `"${revision}" is no revision of this daemon: expected one that a List or a watch gave`,
+        { revision },
+      );
+    }
+    if (epoch === this.epoch && seq >= this.#seq - this.#ring.length) return seq;
+    const why = epoch === this.epoch ? "are no longer kept" : "are of a daemon that has ended";
+    throw new PortwayError(
+      "revision_compacted",
+      `the changes after revision ${revision} ${why}: watch again without a start, which lists what is there now`,
+      { revision, compact_revision: this.compactRevision, current_revision: this.revision },
+    );
   }
 
   append(type: Change["type"], kind: ResourceKind, node: string, id: string): void {

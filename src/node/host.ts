@@ -8,6 +8,7 @@ import { ChangeLog } from "./change-log.js";
 import type { Created, Engine, Nodes, Reply, SendMessage, WaitOptions } from "./engine.js";
 import { NodeHttpServer } from "./http-server.js";
 import { Node } from "./node.js";
+import { nodeOfToken, workerGone } from "./open-workers.js";
 import type { NodeResource, NodeSpec } from "./resources.js";
 
 export interface EngineOptions {
@@ -89,6 +90,17 @@ export function createEngine(options: EngineOptions): Engine {
       list: async (node) => host.findRunning(node)?.portals.listOutlets() ?? [],
       delete: async (node, id) => (await on(node)).portals.deleteOutlet(id),
     },
+    openWorkers: {
+      open: async (spec, woken) => (await use(spec.node)).openWorkers.open(spec, woken),
+      resume: async (resume, woken) => (await on(resume.node)).openWorkers.resume(resume, woken),
+      steer: async (token) => {
+        const node = nodeOfToken(token);
+        const running = node === undefined ? undefined : host.findRunningIfAny(node);
+        if (running === undefined) throw workerGone();
+        return running.openWorkers.steer(token);
+      },
+    },
+    watchMessages: async (watch, woken) => (await on(watch.node)).messageWatches.open(watch, woken),
     sendMessage: (request, wait) => host.sendMessage(request, wait),
     drain: (timeoutMs) => host.drain(timeoutMs),
     close: async () => host.close(),
@@ -198,6 +210,11 @@ class Host implements Nodes {
     return this.#entry(id).running;
   }
 
+  /** The node if it is there and runs. */
+  findRunningIfAny(id: string): Node | undefined {
+    return this.#nodes.get(id)?.running;
+  }
+
   /** The node, for something new on it: throws `draining` as well. */
   accepting(id: string): Node {
     this.#mustAccept();
@@ -216,6 +233,9 @@ class Host implements Nodes {
 
   async drain(timeoutMs: number): Promise<void> {
     this.#draining = true;
+    for (const [id, { running }] of this.#nodes) {
+      if (running !== undefined) this.changes.append("modified", "node", id, id);
+    }
     const nodes = [...this.#nodes.values()].flatMap(({ running }) =>
       running === undefined ? [] : [running],
     );

@@ -13,6 +13,8 @@ import { Connections } from "./connections.js";
 import { dialOnce } from "./dial-once.js";
 import type { Reply, SendMessage } from "./engine.js";
 import { Listeners } from "./listeners.js";
+import { MessageWatches } from "./message-watches.js";
+import { OpenWorkers } from "./open-workers.js";
 import { Portals } from "./portals.js";
 import { Relays } from "./relays.js";
 import type { RelayRegistrationResource, WorkerResource } from "./resources.js";
@@ -37,6 +39,8 @@ export class Node {
   readonly listeners: Listeners;
   readonly relays: Relays;
   readonly portals: Portals;
+  readonly openWorkers: OpenWorkers;
+  readonly messageWatches: MessageWatches;
   readonly #relayService: RelayService;
   readonly #transport: TcpTransport;
   readonly #options: NodeOptions;
@@ -55,6 +59,8 @@ export class Node {
     this.services = new Services(base);
     this.connections = new Connections({ ...base, transport });
     this.listeners = new Listeners({ ...base, transport, connections: this.connections });
+    this.openWorkers = new OpenWorkers(base);
+    this.messageWatches = new MessageWatches(base);
     this.#relayService = createRelayService({
       router,
       clock,
@@ -164,6 +170,7 @@ export class Node {
   stop(): void {
     if (this.#stopped) return;
     this.#stopped = true;
+    this.openWorkers[Symbol.dispose]();
     this.portals[Symbol.dispose]();
     this.relays[Symbol.dispose]();
     this.#relayService[Symbol.dispose]();
@@ -171,6 +178,7 @@ export class Node {
     this.connections[Symbol.dispose]();
     this.services[Symbol.dispose]();
     this.#transport.close();
+    this.messageWatches[Symbol.dispose]();
   }
 
   #linkFor(plan: RoutePlan, owner: string, maxRetryMs: number | undefined): { link: Link; plan: RoutePlan } {

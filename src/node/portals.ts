@@ -10,7 +10,7 @@ import type { Link } from "../routing/link.js";
 import type { Router } from "../routing/router.js";
 import type { ChangeLog } from "./change-log.js";
 import type { Created, WaitOptions } from "./engine.js";
-import type { InletResource, InletSpec, OutletResource, OutletSpec } from "./resources.js";
+import type { InletResource, InletSpec, Liveness, OutletResource, OutletSpec } from "./resources.js";
 import { planRoute, type RoutePlan } from "./route-resolver.js";
 import { type Entry, Store } from "./store.js";
 import { settledWithin } from "./waiting.js";
@@ -185,6 +185,7 @@ export class Portals {
 
   #viewInlet({ id, uid, createTimeMs, spec, inlet }: InletEntry): InletResource {
     const { outcome, outcomeTimeMs } = inlet.counts;
+    const path = inlet.liveness;
     return {
       node: this.#options.node,
       id,
@@ -192,13 +193,14 @@ export class Portals {
       createTimeMs,
       spec,
       status: {
-        path: inlet.liveness,
+        path,
         targetOutcome: outcome,
         ...(outcomeTimeMs !== undefined && { targetTimeMs: outcomeTimeMs }),
         boundAddress: formatSocketAddress(inlet.bound),
         route: inlet.route.toString(),
         workerAddress: inlet.address.text,
         sessions: inlet.counts.view(),
+        lastError: lastErrorOf(path),
       },
     };
   }
@@ -221,6 +223,12 @@ export class Portals {
       },
     };
   }
+}
+
+/** What keeps the path from working, or else what the last session met at the far end. */
+function lastErrorOf({ failure, conditions }: Liveness): string {
+  if (failure !== undefined) return failure.lastError;
+  return conditions.find(({ type, holds }) => type === "TargetReachable" && holds === false)?.message ?? "";
 }
 
 function byId<E extends { readonly id: string }>(entries: readonly E[]): E[] {

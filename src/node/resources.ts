@@ -155,6 +155,8 @@ export interface InletStatus {
   readonly route: string;
   readonly workerAddress: string;
   readonly sessions: PortalSessions;
+  /** Of the path or at the far end, for people; empty if all is well. */
+  readonly lastError: string;
 }
 
 export type InletResource = Resource<InletSpec, InletStatus>;

@@ -24,6 +24,14 @@ export function planRoute(text: string): RoutePlan {
   return { peer: undefined, tail: Route.of(...workers) };
 }
 
+/** The route of a MultiAddr that needs no connection of its own. Throws `bad_route` and `unsupported`. */
+export function localRoute(text: string): Route {
+  const { peer, tail } = planRoute(text);
+  if (peer === undefined) return tail;
+  const said = `"${text}" names a node to connect to; a route through a connection that there is was expected`;
+  throw new PortwayError("bad_route", said, { route: text });
+}
+
 /** The link of a route that begins on this node and needs no connection of its own: always up. */
 export const localLink: Link = {
   route: Route.empty,

@@ -24,6 +24,13 @@ const servicesFor: Readonly<Record<Arrival["by"], ReadonlySet<string>>> = {
 /** Which kinds of arrival reach the hops that there were when the connection was made. */
 const reachesHops: ReadonlySet<Arrival["by"]> = new Set(["created_connection", "relay_connection"]);
 
+/**
+ * Which kinds of arrival reach a worker that a program is. Someone opened it on purpose, so it is there for all who come
+ * to this node, and through a relay, as echo is; not for the other end of a connection that was dialed for something
+ * else.
+ */
+const reachesPrograms: ReadonlySet<Arrival["by"]> = new Set(["node_listener", "relay_connection"]);
+
 /** Kinds that only the node's own listener offers to the network. */
 const offeredByNode: ReadonlySet<WorkerInfo["kind"]> = new Set(["relay_service", "relay", "outlet"]);
 
@@ -42,6 +49,10 @@ export const defaultAccessPolicy: AccessPolicy = {
         if (servicesFor[arrival.by].has(service)) return undefined;
         const hop = service === "hop" && reachesHops.has(arrival.by) && arrival.hops.has(worker.address.key);
         return hop ? undefined : "denied_by_policy";
+      }
+      case "program": {
+        const reaches = reachesPrograms.has(arrival.by) || worker.hasSentOn?.(arrival) === true;
+        return reaches ? undefined : "denied_by_policy";
       }
       default: {
         const offered = arrival.by === "node_listener" && offeredByNode.has(worker.kind);

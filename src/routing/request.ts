@@ -97,7 +97,7 @@ function tooLate(unsent: boolean, timeoutMs: number, onward: Route): PortwayErro
 }
 
 /** A drop on this node, said to whoever sent the message here. */
-function failureOf(reason: DropReason, onward: Route): PortwayError {
+export function failureOf(reason: DropReason, onward: Route): PortwayError {
   const route = onward.toString();
   const first = onward.isEmpty ? "" : onward.first.text;
   switch (reason) {
@@ -112,6 +112,10 @@ function failureOf(reason: DropReason, onward: Route): PortwayError {
     case "too_large":
       return new PortwayError("frame_too_large", "the message does not fit into a frame of 16 MiB", {
         route,
+      });
+    case "queue_full":
+      return new PortwayError("queue_full", `the worker ${first} refuses messages: its queue is full`, {
+        address: first,
       });
     case "route_exhausted":
       return new PortwayError(

@@ -18,6 +18,7 @@ export interface RegisterOptions {
   readonly kind: WorkerKind;
   readonly service?: string;
   readonly hearsFrom?: Entrance | "here";
+  readonly hasSentOn?: (entrance: Entrance) => boolean;
 }
 
 export interface MessageCounts {
@@ -28,6 +29,10 @@ export interface MessageCounts {
 
 /** Sees every delivery and every drop. Must not throw, and must not keep the message's bytes. */
 export interface Tap {
+  /** A message came in on a connection: before it is handled, and again each time that it is offered anew. */
+  received?(message: Message, worker: WorkerInfo | undefined): void;
+  /** It was not taken: what comes next from its entrance is the same message. */
+  heldBack?(message: Message): void;
   /** `worker` is undefined if none was found; `outcome` is a reason if the message was dropped. */
   message(message: Message, worker: WorkerInfo | undefined, outcome: DropReason | undefined): void;
 }
@@ -68,6 +73,7 @@ export class Router {
       kind: options.kind,
       service: options.service,
       hearsFrom: options.hearsFrom,
+      hasSentOn: options.hasSentOn,
       [Symbol.dispose]: () => this.#workers.remove(registration),
     };
     this.#workers.add(registration);
@@ -89,8 +95,10 @@ export class Router {
 
   /** A message that came in on a connection: the policy is asked, and drops are counted here. */
   receive(message: Message, arrival: Arrival): Outcome {
+    this.tap?.received?.(message, this.#workers.firstOf(message.onward));
     const outcome = this.#receive(message, arrival);
     if (typeof outcome !== "object") this.#received += 1;
+    else this.tap?.heldBack?.(message);
     return this.#settle(message, outcome);
   }
 

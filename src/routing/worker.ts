@@ -14,6 +14,7 @@ export type DropReason =
   | "unexpected"
   | "malformed_payload"
   | "refused"
+  | "queue_full"
   | "internal_error";
 
 /**
@@ -39,7 +40,8 @@ export type WorkerKind =
   | "reply"
   | "outlet"
   | "portal_session"
-  | "listener";
+  | "listener"
+  | "program";
 
 /** What the access policy knows of a worker. */
 export interface WorkerInfo {
@@ -52,4 +54,6 @@ export interface WorkerInfo {
    * none. Undefined: it hears from wherever the policy allows.
    */
   readonly hearsFrom?: Entrance | "here" | undefined;
+  /** For kind "program": whether it has itself sent messages on a connection, so that answers are to be expected there. */
+  readonly hasSentOn?: ((entrance: Entrance) => boolean) | undefined;
 }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DescMethodUnary, DescService } from "@bufbuild/protobuf";
+import type { DescMethodStreaming, DescMethodUnary, DescService } from "@bufbuild/protobuf";
 import { create } from "@bufbuild/protobuf";
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
-import { Code } from "@connectrpc/connect";
+import { Code, type Transport } from "@connectrpc/connect";
 import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
@@ -19,6 +19,14 @@ const services: readonly DescService[] = [
   SystemService,
 ];
 
+async function allOf(transport: Transport, method: DescMethodStreaming): Promise<void> {
+  async function* requests() {
+    yield create(method.input);
+  }
+  const { message } = await transport.stream(method, undefined, undefined, undefined, requests(), undefined);
+  for await (const _ of message);
+}
+
 test("every method refuses a call without the token in every protocol, before anything else is said", async (t) => {
   const { server, engine } = await apiFixture(t);
   engine.onCall = () => assert.fail("the engine was asked");
@@ -27,18 +35,20 @@ test("every method refuses a call without the token in every protocol, before an
   for (const protocol of protocols) {
     const none = transportFor(protocol, url);
     const wrong = transportFor(protocol, url, { token: "0".repeat(64) });
-    for (const method of services.flatMap((service) => service.methods) as DescMethodUnary[]) {
-      assert.equal(method.methodKind, "unary", "a streaming method needs a cell of its own here");
+    for (const method of services.flatMap((service) => service.methods)) {
       for (const transport of [none, wrong]) {
-        const call = transport.unary(
-          method,
-          undefined,
-          undefined,
-          undefined,
-          create(method.input),
-          undefined,
+        const error = await toldError(
+          method.methodKind === "unary"
+            ? transport.unary(
+                method as DescMethodUnary,
+                undefined,
+                undefined,
+                undefined,
+                create(method.input),
+                undefined,
+              )
+            : allOf(transport, method as DescMethodStreaming),
         );
-        const error = await toldError(call);
         assert.deepEqual(
           [error.code, error.reasons],
           [Code.Unauthenticated, ["UNAUTHENTICATED"]],

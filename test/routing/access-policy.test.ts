@@ -26,6 +26,7 @@ const kinds = {
   outlet: true,
   portal_session: true,
   listener: true,
+  program: true,
 } as const satisfies Record<WorkerKind, true>;
 
 const allWays = Object.keys(ways) as By[];
@@ -63,6 +64,11 @@ const table: readonly Row[] = [
   { what: "the relay service", worker: { kind: "relay_service" }, reachedThrough: ["node_listener"] },
   { what: "a relay", worker: { kind: "relay" }, reachedThrough: ["node_listener"] },
   { what: "an outlet", worker: { kind: "outlet" }, reachedThrough: ["node_listener"] },
+  {
+    what: "a program",
+    worker: { kind: "program" },
+    reachedThrough: ["node_listener", "relay_connection"],
+  },
   { what: "a listener", worker: { kind: "listener" }, reachedThrough: [] },
   { what: "a connection", worker: { kind: "connection" }, reachedThrough: [] },
   {
@@ -122,6 +128,15 @@ test("a hop is told from a service with the address of a hop", () => {
     defaultAccessPolicy.decide(arrive("created_connection", ["goal"]), undefined, echo),
     "denied_by_policy",
   );
+});
+
+test("a program hears from any connection that it has sent on itself, and from no other of that kind", () => {
+  for (const by of ["added_listener", "created_connection", "route_connection"] as const) {
+    const used = arrive(by);
+    const worker: WorkerInfo = { kind: "program", address: goal, hasSentOn: (entrance) => entrance === used };
+    assert.equal(defaultAccessPolicy.decide(used, undefined, worker), undefined, by);
+    assert.equal(defaultAccessPolicy.decide(arrive(by), undefined, worker), "denied_by_policy", by);
+  }
 });
 
 for (const kind of ["reply", "relay_client", "portal_session"] as const) {

@@ -34,6 +34,11 @@ export interface ApiFixture {
 
 export class FakeSystem implements System {
   drainedMs: number[] = [];
+  readonly #drain = new AbortController();
+
+  get drainSignal(): AbortSignal {
+    return this.#drain.signal;
+  }
 
   info() {
     return {
@@ -51,6 +56,7 @@ export class FakeSystem implements System {
 
   async drain(timeoutMs: number): Promise<void> {
     this.drainedMs.push(timeoutMs);
+    this.#drain.abort();
   }
 }
 

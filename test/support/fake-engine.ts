@@ -5,7 +5,9 @@ import type {
   Created,
   Deletable,
   Engine,
+  MessageWatch,
   Nodes,
+  OpenWorkers,
   Readable,
   Reply,
   SendMessage,
@@ -35,6 +37,16 @@ export class FakeEngine implements Engine {
   /** What a create waits for before it is done. */
   onCreate: (options: WaitOptions | undefined) => Promise<void> = async () => {};
   created = 0;
+  /** A test that needs them takes the real engine. */
+  readonly openWorkers: OpenWorkers = {
+    open: async () => notFaked(),
+    resume: async () => notFaked(),
+    steer: async () => notFaked(),
+  };
+
+  async watchMessages(): Promise<MessageWatch> {
+    return notFaked();
+  }
 
   constructor() {
     const liveness: resources.Liveness = {
@@ -106,6 +118,7 @@ export class FakeEngine implements Engine {
       route: "0#a",
       workerAddress: "ee",
       sessions,
+      lastError: "the target refused",
     }));
     this.outlets = new FakeCollection(this, "outlet", () => ({
       state: "active",
@@ -182,6 +195,7 @@ export class FakeCollection<R, Spec> implements Collection<R, Spec>, Readable<R>
   async delete(node: string, id: string): Promise<void> {
     await this.get(node, id);
     this.#byName.delete(`${node}/${id}`);
+    if (this.#kind !== "worker") this.#engine.changes.append("deleted", this.#kind, node, id);
   }
 }
 
@@ -237,6 +251,7 @@ export class FakeNodes implements Nodes {
   async delete(id: string): Promise<void> {
     await this.get(id);
     this.#byId.delete(id);
+    this.#engine.changes.append("deleted", "node", id, id);
   }
 
   start(id: string): Promise<resources.NodeResource> {
@@ -250,4 +265,8 @@ export class FakeNodes implements Nodes {
   setDefault(id: string): Promise<resources.NodeResource> {
     return this.get(id);
   }
+}
+
+function notFaked(): never {
+  throw new PortwayError("unsupported", "this engine has no routing");
 }

@@ -5,15 +5,19 @@
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
-import type { Duration } from "@bufbuild/protobuf/wkt";
-import { file_google_protobuf_duration } from "@bufbuild/protobuf/wkt";
+import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
+import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
+import type { ErrorInfo } from "../../google/rpc/error_details_pb.js";
+import { file_google_rpc_error_details } from "../../google/rpc/error_details_pb.js";
+import type { WorkerKind } from "./node_service_pb.js";
+import { file_portway_v1_node_service } from "./node_service_pb.js";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
 /**
  * Describes the file portway/v1/message_service.proto.
  */
 export const file_portway_v1_message_service: GenFile = /*@__PURE__*/
-  fileDesc("CiBwb3J0d2F5L3YxL21lc3NhZ2Vfc2VydmljZS5wcm90bxIKcG9ydHdheS52MSLyAQoSU2VuZE1lc3NhZ2VSZXF1ZXN0EjMKBG5vZGUYASABKAlCJbpIInIgMh5eKG5vZGVzL1tBLVphLXowLTlfLV17MSw2M30pPyQSFgoCdG8YAiABKAlCCrpIB3IFEAEYgCASGwoHcGF5bG9hZBgDIAEoDEIKukgHegUYgICAAhI3CghlbmNvZGluZxgEIAEoDjIbLnBvcnR3YXkudjEuUGF5bG9hZEVuY29kaW5nQgi6SAWCAQIQARI5Cgd0aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwjYBCoAInAKE1NlbmRNZXNzYWdlUmVzcG9uc2USDwoHcGF5bG9hZBgBIAEoDBIUCgxyZXR1cm5fcm91dGUYAiABKAkSMgoPcm91bmRfdHJpcF90aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uKmgKD1BheWxvYWRFbmNvZGluZxIgChxQQVlMT0FEX0VOQ09ESU5HX1VOU1BFQ0lGSUVEEAASGAoUUEFZTE9BRF9FTkNPRElOR19SQVcQARIZChVQQVlMT0FEX0VOQ09ESU5HX0JBUkUQAjJgCg5NZXNzYWdlU2VydmljZRJOCgtTZW5kTWVzc2FnZRIeLnBvcnR3YXkudjEuU2VuZE1lc3NhZ2VSZXF1ZXN0Gh8ucG9ydHdheS52MS5TZW5kTWVzc2FnZVJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration]);
+  fileDesc("CiBwb3J0d2F5L3YxL21lc3NhZ2Vfc2VydmljZS5wcm90bxIKcG9ydHdheS52MSLyAQoSU2VuZE1lc3NhZ2VSZXF1ZXN0EjMKBG5vZGUYASABKAlCJbpIInIgMh5eKG5vZGVzL1tBLVphLXowLTlfLV17MSw2M30pPyQSFgoCdG8YAiABKAlCCrpIB3IFEAEYgCASGwoHcGF5bG9hZBgDIAEoDEIKukgHegUYgICAAhI3CghlbmNvZGluZxgEIAEoDjIbLnBvcnR3YXkudjEuUGF5bG9hZEVuY29kaW5nQgi6SAWCAQIQARI5Cgd0aW1lb3V0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwjYBCoAInAKE1NlbmRNZXNzYWdlUmVzcG9uc2USDwoHcGF5bG9hZBgBIAEoDBIUCgxyZXR1cm5fcm91dGUYAiABKAkSMgoPcm91bmRfdHJpcF90aW1lGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIvQCCgpPcGVuV29ya2VyEjAKBG5vZGUYASABKAlCIrpIH3IdMhtebm9kZXMvW0EtWmEtejAtOV8tXXsxLDYzfSQSGQoHYWRkcmVzcxgCIAEoCUIIukgFcgMo/wESMQoJd2hlbl9mdWxsGAMgASgOMhQucG9ydHdheS52MS5XaGVuRnVsbEIIukgFggECEAESIQoOcXVldWVfbWVzc2FnZXMYBCABKA1CCbpIBioEGICABBIfCgtxdWV1ZV9ieXRlcxgFIAEoBEIKukgHMgUYgICAIBI/Cg1yZXN1bWVfd2luZG93GAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHDIAEh4KDHJlc3VtZV90b2tlbhgHIAEoCUIIukgFcgMogAESFwoPYWNrbm93bGVkZ2VkX2lkGAggASgEEigKDWluaXRpYWxfZ3JhbnQYCSABKAsyES5wb3J0d2F5LnYxLkdyYW50IigKBUdyYW50EhAKCG1lc3NhZ2VzGAEgASgNEg0KBWJ5dGVzGAIgASgEIiEKC0Fja25vd2xlZGdlEhIKCnRocm91Z2hfaWQYASABKAQilQEKBFNlbmQSCwoDdGFnGAEgASgEEiEKDG9ud2FyZF9yb3V0ZRgCIAEoCUILukgIcgYQASiAgAQSHwoMcmV0dXJuX3JvdXRlGAMgASgJQgm6SAZyBCiAgAQSGwoHcGF5bG9hZBgEIAEoDEIKukgHegUYgICAAhIfCg10cmFjZV9jb250ZXh0GAUgASgJQgi6SAVyAyiAICJqCgVSZXBseRILCgN0YWcYASABKAQSFgoFdG9faWQYAiABKARCB7pIBDICIAASGwoHcGF5bG9hZBgDIAEoDEIKukgHegUYgICAAhIfCgxyZXR1cm5fcm91dGUYBCABKAlCCbpIBnIEKICABCIHCgVDbG9zZSKLAgoRT3BlbldvcmtlclJlcXVlc3QSJgoEb3BlbhgBIAEoCzIWLnBvcnR3YXkudjEuT3BlbldvcmtlckgAEiIKBWdyYW50GAIgASgLMhEucG9ydHdheS52MS5HcmFudEgAEi4KC2Fja25vd2xlZGdlGAMgASgLMhcucG9ydHdheS52MS5BY2tub3dsZWRnZUgAEiAKBHNlbmQYBCABKAsyEC5wb3J0d2F5LnYxLlNlbmRIABIiCgVyZXBseRgFIAEoCzIRLnBvcnR3YXkudjEuUmVwbHlIABIiCgVjbG9zZRgGIAEoCzIRLnBvcnR3YXkudjEuQ2xvc2VIAEIQCgdyZXF1ZXN0EgW6SAIIASKEAgoST3BlbldvcmtlclJlc3BvbnNlEioKBm9wZW5lZBgBIAEoCzIYLnBvcnR3YXkudjEuV29ya2VyT3BlbmVkSAASLgoHbWVzc2FnZRgCIAEoCzIbLnBvcnR3YXkudjEuUmVjZWl2ZWRNZXNzYWdlSAASKAoGcmVzdWx0GAMgASgLMhYucG9ydHdheS52MS5TZW5kUmVzdWx0SAASLAoHc3RhcnZlZBgEIAEoCzIZLnBvcnR3YXkudjEuV29ya2VyU3RhcnZlZEgAEi4KB3JlZnVzZWQYBSABKAsyGy5wb3J0d2F5LnYxLk1lc3NhZ2VzUmVmdXNlZEgAQgoKCHJlc3BvbnNlIl4KDFdvcmtlck9wZW5lZBIMCgRuYW1lGAEgASgJEg8KB2FkZHJlc3MYAiABKAkSDQoFdG9rZW4YAyABKAkSDwoHcmVzdW1lZBgEIAEoCBIPCgduZXh0X2lkGAUgASgEIrgBCg9SZWNlaXZlZE1lc3NhZ2USCgoCaWQYASABKAQSFAoMb253YXJkX3JvdXRlGAIgASgJEhQKDHJldHVybl9yb3V0ZRgDIAEoCRIPCgdwYXlsb2FkGAQgASgMEhUKDXRyYWNlX2NvbnRleHQYBSABKAkSEwoLcmVkZWxpdmVyZWQYBiABKAgSMAoMcmVjZWl2ZV90aW1lGAcgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcCJDCgpTZW5kUmVzdWx0EgsKA3RhZxgBIAEoBBIoCgdmYWlsdXJlGAIgASgLMhcucG9ydHdheS52MS5TZW5kRmFpbHVyZSJRCgtTZW5kRmFpbHVyZRIMCgRjb2RlGAEgASgFEg8KB21lc3NhZ2UYAiABKAkSIwoEaW5mbxgDIAEoCzIVLmdvb2dsZS5ycGMuRXJyb3JJbmZvIj0KDVdvcmtlclN0YXJ2ZWQSFQoNcGF5bG9hZF9ieXRlcxgBIAEoBBIVCg1ncmFudGVkX2J5dGVzGAIgASgEIiAKD01lc3NhZ2VzUmVmdXNlZBINCgV0b3RhbBgBIAEoBCJGChZSZWNlaXZlTWVzc2FnZXNSZXF1ZXN0EiwKBG9wZW4YASABKAsyFi5wb3J0d2F5LnYxLk9wZW5Xb3JrZXJCBrpIA8gBASLfAQoXUmVjZWl2ZU1lc3NhZ2VzUmVzcG9uc2USKgoGb3BlbmVkGAEgASgLMhgucG9ydHdheS52MS5Xb3JrZXJPcGVuZWRIABIuCgdtZXNzYWdlGAIgASgLMhsucG9ydHdheS52MS5SZWNlaXZlZE1lc3NhZ2VIABIsCgdzdGFydmVkGAMgASgLMhkucG9ydHdheS52MS5Xb3JrZXJTdGFydmVkSAASLgoHcmVmdXNlZBgEIAEoCzIbLnBvcnR3YXkudjEuTWVzc2FnZXNSZWZ1c2VkSABCCgoIcmVzcG9uc2Ui/wEKElN0ZWVyV29ya2VyUmVxdWVzdBIZCgV0b2tlbhgBIAEoCUIKukgHcgUQASiAARIiCgVncmFudBgCIAEoCzIRLnBvcnR3YXkudjEuR3JhbnRIABIuCgthY2tub3dsZWRnZRgDIAEoCzIXLnBvcnR3YXkudjEuQWNrbm93bGVkZ2VIABIgCgRzZW5kGAQgASgLMhAucG9ydHdheS52MS5TZW5kSAASIgoFcmVwbHkYBSABKAsyES5wb3J0d2F5LnYxLlJlcGx5SAASIgoFY2xvc2UYBiABKAsyES5wb3J0d2F5LnYxLkNsb3NlSABCEAoHcmVxdWVzdBIFukgCCAEiFQoTU3RlZXJXb3JrZXJSZXNwb25zZSLtAQoUV2F0Y2hNZXNzYWdlc1JlcXVlc3QSMAoEbm9kZRgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIZCgdhZGRyZXNzGAIgASgJQgi6SAVyAyj/ARIgCg1vbndhcmRfcHJlZml4GAMgASgJQgm6SAZyBCiAgAQSQAoFa2luZHMYBCADKA4yHC5wb3J0d2F5LnYxLk1lc3NhZ2VFdmVudEtpbmRCE7pIEJIBDRAQIgmCAQYQASAAIAUSJAoRbWF4X3BheWxvYWRfYnl0ZXMYBSABKA1CCbpIBioEGICABCK3AgoVV2F0Y2hNZXNzYWdlc1Jlc3BvbnNlEigKBHRpbWUYASABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEioKBGtpbmQYAiABKA4yHC5wb3J0d2F5LnYxLk1lc3NhZ2VFdmVudEtpbmQSDwoHYWRkcmVzcxgDIAEoCRIrCgt3b3JrZXJfa2luZBgEIAEoDjIWLnBvcnR3YXkudjEuV29ya2VyS2luZBITCgtkcm9wX3JlYXNvbhgFIAEoCRIUCgxvbndhcmRfcm91dGUYBiABKAkSFAoMcmV0dXJuX3JvdXRlGAcgASgJEg8KB3BheWxvYWQYCCABKAwSFQoNcGF5bG9hZF9ieXRlcxgJIAEoBBIQCghlbnRyYW5jZRgKIAEoCRIPCgdza2lwcGVkGAsgASgEKmgKD1BheWxvYWRFbmNvZGluZxIgChxQQVlMT0FEX0VOQ09ESU5HX1VOU1BFQ0lGSUVEEAASGAoUUEFZTE9BRF9FTkNPRElOR19SQVcQARIZChVQQVlMT0FEX0VOQ09ESU5HX0JBUkUQAipPCghXaGVuRnVsbBIZChVXSEVOX0ZVTExfVU5TUEVDSUZJRUQQABISCg5XSEVOX0ZVTExfV0FJVBABEhQKEFdIRU5fRlVMTF9SRUZVU0UQAirbAQoQTWVzc2FnZUV2ZW50S2luZBIiCh5NRVNTQUdFX0VWRU5UX0tJTkRfVU5TUEVDSUZJRUQQABIfChtNRVNTQUdFX0VWRU5UX0tJTkRfUkVDRUlWRUQQARIgChxNRVNTQUdFX0VWRU5UX0tJTkRfRk9SV0FSREVEEAISIAocTUVTU0FHRV9FVkVOVF9LSU5EX0RFTElWRVJFRBADEh4KGk1FU1NBR0VfRVZFTlRfS0lORF9EUk9QUEVEEAQSHgoaTUVTU0FHRV9FVkVOVF9LSU5EX1NUQVJURUQQBTK3AwoOTWVzc2FnZVNlcnZpY2USTgoLU2VuZE1lc3NhZ2USHi5wb3J0d2F5LnYxLlNlbmRNZXNzYWdlUmVxdWVzdBofLnBvcnR3YXkudjEuU2VuZE1lc3NhZ2VSZXNwb25zZRJPCgpPcGVuV29ya2VyEh0ucG9ydHdheS52MS5PcGVuV29ya2VyUmVxdWVzdBoeLnBvcnR3YXkudjEuT3BlbldvcmtlclJlc3BvbnNlKAEwARJcCg9SZWNlaXZlTWVzc2FnZXMSIi5wb3J0d2F5LnYxLlJlY2VpdmVNZXNzYWdlc1JlcXVlc3QaIy5wb3J0d2F5LnYxLlJlY2VpdmVNZXNzYWdlc1Jlc3BvbnNlMAESTgoLU3RlZXJXb3JrZXISHi5wb3J0d2F5LnYxLlN0ZWVyV29ya2VyUmVxdWVzdBofLnBvcnR3YXkudjEuU3RlZXJXb3JrZXJSZXNwb25zZRJWCg1XYXRjaE1lc3NhZ2VzEiAucG9ydHdheS52MS5XYXRjaE1lc3NhZ2VzUmVxdWVzdBohLnBvcnR3YXkudjEuV2F0Y2hNZXNzYWdlc1Jlc3BvbnNlMAFiBnByb3RvMw", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_google_rpc_error_details, file_portway_v1_node_service]);
 
 /**
  * Asks to send a message.
@@ -101,6 +105,904 @@ export const SendMessageResponseSchema: GenMessage<SendMessageResponse> = /*@__P
   messageDesc(file_portway_v1_message_service, 1);
 
 /**
+ * Opens a worker, or takes one over again.
+ *
+ * @generated from message portway.v1.OpenWorker
+ */
+export type OpenWorker = Message<"portway.v1.OpenWorker"> & {
+  /**
+   * The node: `nodes/{node}`. Of the fields below, only `node`, `resume_token`, `acknowledged_id` and `initial_grant` count
+   * when a worker is resumed.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * The address as text, at most 255 bytes: `uppercase`. Empty: the node makes one up that nobody can guess. What is
+   * open on a node under an address of its own choice is for all who reach the node to address.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * What senders hear when the queue is full.
+   *
+   * @generated from field: portway.v1.WhenFull when_full = 3;
+   */
+  whenFull: WhenFull;
+
+  /**
+   * Messages that the queue holds: those that were not sent to the client yet and, with a resume window, those that
+   * it did not acknowledge. 0 means 1024.
+   *
+   * @generated from field: uint32 queue_messages = 4;
+   */
+  queueMessages: number;
+
+  /**
+   * Bytes that the queue holds: payloads, routes and trace contexts. 0 means 4 MiB. A message that is larger than all
+   * of it is taken when the queue is empty.
+   *
+   * @generated from field: uint64 queue_bytes = 5;
+   */
+  queueBytes: bigint;
+
+  /**
+   * How long the worker stays after its stream broke off: address and queue remain, messages go on coming in, and
+   * whoever opens with `resume_token` gets every message that was not acknowledged. Absent or 0: the worker ends with
+   * its stream, and a message counts as acknowledged as soon as it was sent to the client.
+   *
+   * @generated from field: google.protobuf.Duration resume_window = 6;
+   */
+  resumeWindow?: Duration | undefined;
+
+  /**
+   * The token of the worker to take over, from `opened`. If a call still has it, that one ends with ABORTED
+   * (WORKER_RESUMED): a client often knows of a lost connection before the server does.
+   *
+   * @generated from field: string resume_token = 7;
+   */
+  resumeToken: string;
+
+  /**
+   * When resuming: the last message that the client is done with; it and all before are acknowledged.
+   *
+   * @generated from field: uint64 acknowledged_id = 8;
+   */
+  acknowledgedId: bigint;
+
+  /**
+   * What may be sent to the client before its first grant. Absent: nothing in OpenWorker, anything in ReceiveMessages.
+   * Grants belong to a stream: a resumed worker starts with none.
+   *
+   * @generated from field: portway.v1.Grant initial_grant = 9;
+   */
+  initialGrant?: Grant | undefined;
+};
+
+/**
+ * Describes the message portway.v1.OpenWorker.
+ * Use `create(OpenWorkerSchema)` to create a new message.
+ */
+export const OpenWorkerSchema: GenMessage<OpenWorker> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 2);
+
+/**
+ * Lets the server send more messages to the client, in addition to what is left of earlier grants.
+ *
+ * @generated from message portway.v1.Grant
+ */
+export type Grant = Message<"portway.v1.Grant"> & {
+  /**
+   * So many messages.
+   *
+   * @generated from field: uint32 messages = 1;
+   */
+  messages: number;
+
+  /**
+   * So many bytes of payload. A message is sent whole, when both are left for it. 2^53 and more is without limit.
+   *
+   * @generated from field: uint64 bytes = 2;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message portway.v1.Grant.
+ * Use `create(GrantSchema)` to create a new message.
+ */
+export const GrantSchema: GenMessage<Grant> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 3);
+
+/**
+ * The client is done with messages: they are not sent again to whoever resumes the worker, and leave its queue.
+ *
+ * @generated from message portway.v1.Acknowledge
+ */
+export type Acknowledge = Message<"portway.v1.Acknowledge"> & {
+  /**
+   * The id of the last of them; all before are meant as well. One that was not sent yet is INVALID_ARGUMENT
+   * (BAD_ARGUMENT).
+   *
+   * @generated from field: uint64 through_id = 1;
+   */
+  throughId: bigint;
+};
+
+/**
+ * Describes the message portway.v1.Acknowledge.
+ * Use `create(AcknowledgeSchema)` to create a new message.
+ */
+export const AcknowledgeSchema: GenMessage<Acknowledge> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 4);
+
+/**
+ * Sends a message from the worker. Sends and replies of one stream leave in the order in which they were asked for.
+ *
+ * @generated from message portway.v1.Send
+ */
+export type Send = Message<"portway.v1.Send"> & {
+  /**
+   * The client's own number for it, repeated in the result; any.
+   *
+   * @generated from field: uint64 tag = 1;
+   */
+  tag: bigint;
+
+  /**
+   * Where to: a MultiAddr without `/node` and without a node to connect to (`/worker/{connection}/service/uppercase`), or
+   * a route as it stands in a received message (`0#a => 0#b`).
+   *
+   * @generated from field: string onward_route = 2;
+   */
+  onwardRoute: string;
+
+  /**
+   * Where answers go: a route as in a received message. Empty: the worker itself. A worker that passes a message on
+   * sets its own address and then the return route of what it received.
+   *
+   * @generated from field: string return_route = 3;
+   */
+  returnRoute: string;
+
+  /**
+   * At most 4 MiB.
+   *
+   * @generated from field: bytes payload = 4;
+   */
+  payload: Uint8Array;
+
+  /**
+   * Goes along with the message; at most 4096 bytes.
+   *
+   * @generated from field: string trace_context = 5;
+   */
+  traceContext: string;
+};
+
+/**
+ * Describes the message portway.v1.Send.
+ * Use `create(SendSchema)` to create a new message.
+ */
+export const SendSchema: GenMessage<Send> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 5);
+
+/**
+ * Answers a message that the worker received, along its return route; the trace context goes back with it. Better than
+ * a Send to the route's text: the answer reaches no more than whoever sent the message could reach.
+ *
+ * @generated from message portway.v1.Reply
+ */
+export type Reply = Message<"portway.v1.Reply"> & {
+  /**
+   * As in Send.
+   *
+   * @generated from field: uint64 tag = 1;
+   */
+  tag: bigint;
+
+  /**
+   * The id of the message. The return routes of the last 4096 messages that were sent to the client are remembered, as
+   * far as they fit into 1 MiB; for others the result is NOT_FOUND (MESSAGE_NOT_FOUND).
+   *
+   * @generated from field: uint64 to_id = 2;
+   */
+  toId: bigint;
+
+  /**
+   * At most 4 MiB.
+   *
+   * @generated from field: bytes payload = 3;
+   */
+  payload: Uint8Array;
+
+  /**
+   * Where answers to this go. Empty: the worker itself.
+   *
+   * @generated from field: string return_route = 4;
+   */
+  returnRoute: string;
+};
+
+/**
+ * Describes the message portway.v1.Reply.
+ * Use `create(ReplySchema)` to create a new message.
+ */
+export const ReplySchema: GenMessage<Reply> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 6);
+
+/**
+ * Ends the worker: its address is free, and what is in its queue is dropped.
+ *
+ * @generated from message portway.v1.Close
+ */
+export type Close = Message<"portway.v1.Close"> & {
+};
+
+/**
+ * Describes the message portway.v1.Close.
+ * Use `create(CloseSchema)` to create a new message.
+ */
+export const CloseSchema: GenMessage<Close> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 7);
+
+/**
+ * What a client of OpenWorker says.
+ *
+ * @generated from message portway.v1.OpenWorkerRequest
+ */
+export type OpenWorkerRequest = Message<"portway.v1.OpenWorkerRequest"> & {
+  /**
+   * One of them.
+   *
+   * @generated from oneof portway.v1.OpenWorkerRequest.request
+   */
+  request: {
+    /**
+     * First and once.
+     *
+     * @generated from field: portway.v1.OpenWorker open = 1;
+     */
+    value: OpenWorker;
+    case: "open";
+  } | {
+    /**
+     * May be sent at any time after that, like all others.
+     *
+     * @generated from field: portway.v1.Grant grant = 2;
+     */
+    value: Grant;
+    case: "grant";
+  } | {
+    /**
+     * Needs a resume window to have a meaning; without one it does nothing.
+     *
+     * @generated from field: portway.v1.Acknowledge acknowledge = 3;
+     */
+    value: Acknowledge;
+    case: "acknowledge";
+  } | {
+    /**
+     * Its result comes as `result`.
+     *
+     * @generated from field: portway.v1.Send send = 4;
+     */
+    value: Send;
+    case: "send";
+  } | {
+    /**
+     * Its result comes as `result`.
+     *
+     * @generated from field: portway.v1.Reply reply = 5;
+     */
+    value: Reply;
+    case: "reply";
+  } | {
+    /**
+     * The call ends with OK, after the results of what was asked for before.
+     *
+     * @generated from field: portway.v1.Close close = 6;
+     */
+    value: Close;
+    case: "close";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portway.v1.OpenWorkerRequest.
+ * Use `create(OpenWorkerRequestSchema)` to create a new message.
+ */
+export const OpenWorkerRequestSchema: GenMessage<OpenWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 8);
+
+/**
+ * What the server of OpenWorker says.
+ *
+ * @generated from message portway.v1.OpenWorkerResponse
+ */
+export type OpenWorkerResponse = Message<"portway.v1.OpenWorkerResponse"> & {
+  /**
+   * One of them.
+   *
+   * @generated from oneof portway.v1.OpenWorkerResponse.response
+   */
+  response: {
+    /**
+     * First and once.
+     *
+     * @generated from field: portway.v1.WorkerOpened opened = 1;
+     */
+    value: WorkerOpened;
+    case: "opened";
+  } | {
+    /**
+     * Came in at the worker.
+     *
+     * @generated from field: portway.v1.ReceivedMessage message = 2;
+     */
+    value: ReceivedMessage;
+    case: "message";
+  } | {
+    /**
+     * What became of a send or reply: one for each, in their order.
+     *
+     * @generated from field: portway.v1.SendResult result = 3;
+     */
+    value: SendResult;
+    case: "result";
+  } | {
+    /**
+     * The next message waits for a larger grant.
+     *
+     * @generated from field: portway.v1.WorkerStarved starved = 4;
+     */
+    value: WorkerStarved;
+    case: "starved";
+  } | {
+    /**
+     * Senders were refused.
+     *
+     * @generated from field: portway.v1.MessagesRefused refused = 5;
+     */
+    value: MessagesRefused;
+    case: "refused";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portway.v1.OpenWorkerResponse.
+ * Use `create(OpenWorkerResponseSchema)` to create a new message.
+ */
+export const OpenWorkerResponseSchema: GenMessage<OpenWorkerResponse> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 9);
+
+/**
+ * The worker is there.
+ *
+ * @generated from message portway.v1.WorkerOpened
+ */
+export type WorkerOpened = Message<"portway.v1.WorkerOpened"> & {
+  /**
+   * `nodes/{node}/workers/{address}`.
+   *
+   * @generated from field: string name = 1;
+   */
+  name: string;
+
+  /**
+   * Its address as text.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Resumes the worker and steers it. A secret.
+   *
+   * @generated from field: string token = 3;
+   */
+  token: string;
+
+  /**
+   * It was taken over. What it still has for the client follows.
+   *
+   * @generated from field: bool resumed = 4;
+   */
+  resumed: boolean;
+
+  /**
+   * The first id that the stream will bring; smaller ones were acknowledged.
+   *
+   * @generated from field: uint64 next_id = 5;
+   */
+  nextId: bigint;
+};
+
+/**
+ * Describes the message portway.v1.WorkerOpened.
+ * Use `create(WorkerOpenedSchema)` to create a new message.
+ */
+export const WorkerOpenedSchema: GenMessage<WorkerOpened> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 10);
+
+/**
+ * A message as it arrived at the worker.
+ *
+ * @generated from message portway.v1.ReceivedMessage
+ */
+export type ReceivedMessage = Message<"portway.v1.ReceivedMessage"> & {
+  /**
+   * Counts the worker's messages from 1, without gaps.
+   *
+   * @generated from field: uint64 id = 1;
+   */
+  id: bigint;
+
+  /**
+   * In text form: first the worker's own address, then whatever the sender put behind it.
+   *
+   * @generated from field: string onward_route = 2;
+   */
+  onwardRoute: string;
+
+  /**
+   * In text form: where an answer goes. Empty if the sender wants none.
+   *
+   * @generated from field: string return_route = 3;
+   */
+  returnRoute: string;
+
+  /**
+   * As it was sent: nothing is decoded.
+   *
+   * @generated from field: bytes payload = 4;
+   */
+  payload: Uint8Array;
+
+  /**
+   * The tracing text that came with the message; empty if none.
+   *
+   * @generated from field: string trace_context = 5;
+   */
+  traceContext: string;
+
+  /**
+   * It was sent to a client of this worker before, which did not acknowledge it.
+   *
+   * @generated from field: bool redelivered = 6;
+   */
+  redelivered: boolean;
+
+  /**
+   * When it arrived at the worker.
+   *
+   * @generated from field: google.protobuf.Timestamp receive_time = 7;
+   */
+  receiveTime?: Timestamp | undefined;
+};
+
+/**
+ * Describes the message portway.v1.ReceivedMessage.
+ * Use `create(ReceivedMessageSchema)` to create a new message.
+ */
+export const ReceivedMessageSchema: GenMessage<ReceivedMessage> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 11);
+
+/**
+ * What became of one send or reply.
+ *
+ * @generated from message portway.v1.SendResult
+ */
+export type SendResult = Message<"portway.v1.SendResult"> & {
+  /**
+   * That of the send or reply.
+   *
+   * @generated from field: uint64 tag = 1;
+   */
+  tag: bigint;
+
+  /**
+   * Absent: the first hop took it. What happens behind the first hop is not reported.
+   *
+   * @generated from field: portway.v1.SendFailure failure = 2;
+   */
+  failure?: SendFailure | undefined;
+};
+
+/**
+ * Describes the message portway.v1.SendResult.
+ * Use `create(SendResultSchema)` to create a new message.
+ */
+export const SendResultSchema: GenMessage<SendResult> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 12);
+
+/**
+ * Why a message was not sent. NOT_FOUND (WORKER_NOT_FOUND; MESSAGE_NOT_FOUND in a reply), UNAVAILABLE (NOT_CONNECTED),
+ * INVALID_ARGUMENT (BAD_ROUTE, BAD_ADDRESS, FRAME_TOO_LARGE), RESOURCE_EXHAUSTED (QUEUE_FULL) if the first hop refused,
+ * or took nothing within 10 s.
+ *
+ * @generated from message portway.v1.SendFailure
+ */
+export type SendFailure = Message<"portway.v1.SendFailure"> & {
+  /**
+   * The code of google.rpc.Code.
+   *
+   * @generated from field: int32 code = 1;
+   */
+  code: number;
+
+  /**
+   * For a person.
+   *
+   * @generated from field: string message = 2;
+   */
+  message: string;
+
+  /**
+   * For a program, as in the error of a call.
+   *
+   * @generated from field: google.rpc.ErrorInfo info = 3;
+   */
+  info?: ErrorInfo | undefined;
+};
+
+/**
+ * Describes the message portway.v1.SendFailure.
+ * Use `create(SendFailureSchema)` to create a new message.
+ */
+export const SendFailureSchema: GenMessage<SendFailure> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 13);
+
+/**
+ * A message is granted, but the bytes that are left do not suffice for the next one. Said once until that changes.
+ *
+ * @generated from message portway.v1.WorkerStarved
+ */
+export type WorkerStarved = Message<"portway.v1.WorkerStarved"> & {
+  /**
+   * Bytes of its payload: what must be granted, together with what is left.
+   *
+   * @generated from field: uint64 payload_bytes = 1;
+   */
+  payloadBytes: bigint;
+
+  /**
+   * Bytes that are left of the grants.
+   *
+   * @generated from field: uint64 granted_bytes = 2;
+   */
+  grantedBytes: bigint;
+};
+
+/**
+ * Describes the message portway.v1.WorkerStarved.
+ * Use `create(WorkerStarvedSchema)` to create a new message.
+ */
+export const WorkerStarvedSchema: GenMessage<WorkerStarved> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 14);
+
+/**
+ * The worker's queue was full, and senders were refused.
+ *
+ * @generated from message portway.v1.MessagesRefused
+ */
+export type MessagesRefused = Message<"portway.v1.MessagesRefused"> & {
+  /**
+   * Messages since the worker was opened.
+   *
+   * @generated from field: uint64 total = 1;
+   */
+  total: bigint;
+};
+
+/**
+ * Describes the message portway.v1.MessagesRefused.
+ * Use `create(MessagesRefusedSchema)` to create a new message.
+ */
+export const MessagesRefusedSchema: GenMessage<MessagesRefused> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 15);
+
+/**
+ * Asks to receive the messages of a worker.
+ *
+ * @generated from message portway.v1.ReceiveMessagesRequest
+ */
+export type ReceiveMessagesRequest = Message<"portway.v1.ReceiveMessagesRequest"> & {
+  /**
+   * The worker.
+   *
+   * @generated from field: portway.v1.OpenWorker open = 1;
+   */
+  open?: OpenWorker | undefined;
+};
+
+/**
+ * Describes the message portway.v1.ReceiveMessagesRequest.
+ * Use `create(ReceiveMessagesRequestSchema)` to create a new message.
+ */
+export const ReceiveMessagesRequestSchema: GenMessage<ReceiveMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 16);
+
+/**
+ * One thing that happened to the worker.
+ *
+ * @generated from message portway.v1.ReceiveMessagesResponse
+ */
+export type ReceiveMessagesResponse = Message<"portway.v1.ReceiveMessagesResponse"> & {
+  /**
+   * One of them.
+   *
+   * @generated from oneof portway.v1.ReceiveMessagesResponse.response
+   */
+  response: {
+    /**
+     * First and once.
+     *
+     * @generated from field: portway.v1.WorkerOpened opened = 1;
+     */
+    value: WorkerOpened;
+    case: "opened";
+  } | {
+    /**
+     * Came in at the worker.
+     *
+     * @generated from field: portway.v1.ReceivedMessage message = 2;
+     */
+    value: ReceivedMessage;
+    case: "message";
+  } | {
+    /**
+     * The next message waits for a larger grant.
+     *
+     * @generated from field: portway.v1.WorkerStarved starved = 3;
+     */
+    value: WorkerStarved;
+    case: "starved";
+  } | {
+    /**
+     * Senders were refused.
+     *
+     * @generated from field: portway.v1.MessagesRefused refused = 4;
+     */
+    value: MessagesRefused;
+    case: "refused";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portway.v1.ReceiveMessagesResponse.
+ * Use `create(ReceiveMessagesResponseSchema)` to create a new message.
+ */
+export const ReceiveMessagesResponseSchema: GenMessage<ReceiveMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 17);
+
+/**
+ * Acts for an open worker.
+ *
+ * @generated from message portway.v1.SteerWorkerRequest
+ */
+export type SteerWorkerRequest = Message<"portway.v1.SteerWorkerRequest"> & {
+  /**
+   * From `opened`.
+   *
+   * @generated from field: string token = 1;
+   */
+  token: string;
+
+  /**
+   * One of them.
+   *
+   * @generated from oneof portway.v1.SteerWorkerRequest.request
+   */
+  request: {
+    /**
+     * FAILED_PRECONDITION (STREAM_DETACHED) if no stream is there that it could belong to.
+     *
+     * @generated from field: portway.v1.Grant grant = 2;
+     */
+    value: Grant;
+    case: "grant";
+  } | {
+    /**
+     * As in OpenWorkerRequest.
+     *
+     * @generated from field: portway.v1.Acknowledge acknowledge = 3;
+     */
+    value: Acknowledge;
+    case: "acknowledge";
+  } | {
+    /**
+     * As in OpenWorkerRequest.
+     *
+     * @generated from field: portway.v1.Send send = 4;
+     */
+    value: Send;
+    case: "send";
+  } | {
+    /**
+     * As in OpenWorkerRequest.
+     *
+     * @generated from field: portway.v1.Reply reply = 5;
+     */
+    value: Reply;
+    case: "reply";
+  } | {
+    /**
+     * Ends the stream of the worker with OK.
+     *
+     * @generated from field: portway.v1.Close close = 6;
+     */
+    value: Close;
+    case: "close";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portway.v1.SteerWorkerRequest.
+ * Use `create(SteerWorkerRequestSchema)` to create a new message.
+ */
+export const SteerWorkerRequestSchema: GenMessage<SteerWorkerRequest> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 18);
+
+/**
+ * Answers SteerWorker: it is done.
+ *
+ * @generated from message portway.v1.SteerWorkerResponse
+ */
+export type SteerWorkerResponse = Message<"portway.v1.SteerWorkerResponse"> & {
+};
+
+/**
+ * Describes the message portway.v1.SteerWorkerResponse.
+ * Use `create(SteerWorkerResponseSchema)` to create a new message.
+ */
+export const SteerWorkerResponseSchema: GenMessage<SteerWorkerResponse> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 19);
+
+/**
+ * Asks to watch the messages of a node.
+ *
+ * @generated from message portway.v1.WatchMessagesRequest
+ */
+export type WatchMessagesRequest = Message<"portway.v1.WatchMessagesRequest"> & {
+  /**
+   * The node: `nodes/{node}`.
+   *
+   * @generated from field: string node = 1;
+   */
+  node: string;
+
+  /**
+   * Only events at the worker with this address, as text. Empty: all.
+   *
+   * @generated from field: string address = 2;
+   */
+  address: string;
+
+  /**
+   * Only messages whose onward route begins like this: a MultiAddr (`/service/echo`) or the text form. Empty: all.
+   *
+   * @generated from field: string onward_prefix = 3;
+   */
+  onwardPrefix: string;
+
+  /**
+   * Only events of these kinds. Empty: all.
+   *
+   * @generated from field: repeated portway.v1.MessageEventKind kinds = 4;
+   */
+  kinds: MessageEventKind[];
+
+  /**
+   * How much of each payload is shown, in bytes. 0: none.
+   *
+   * @generated from field: uint32 max_payload_bytes = 5;
+   */
+  maxPayloadBytes: number;
+};
+
+/**
+ * Describes the message portway.v1.WatchMessagesRequest.
+ * Use `create(WatchMessagesRequestSchema)` to create a new message.
+ */
+export const WatchMessagesRequestSchema: GenMessage<WatchMessagesRequest> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 20);
+
+/**
+ * One event.
+ *
+ * @generated from message portway.v1.WatchMessagesResponse
+ */
+export type WatchMessagesResponse = Message<"portway.v1.WatchMessagesResponse"> & {
+  /**
+   * When.
+   *
+   * @generated from field: google.protobuf.Timestamp time = 1;
+   */
+  time?: Timestamp | undefined;
+
+  /**
+   * What.
+   *
+   * @generated from field: portway.v1.MessageEventKind kind = 2;
+   */
+  kind: MessageEventKind;
+
+  /**
+   * The worker that the message was for, as text; the first address of the onward route.
+   *
+   * @generated from field: string address = 3;
+   */
+  address: string;
+
+  /**
+   * What that address belongs to; unspecified if to nothing.
+   *
+   * @generated from field: portway.v1.WorkerKind worker_kind = 4;
+   */
+  workerKind: WorkerKind;
+
+  /**
+   * DROPPED: why, as it is counted in the node's status: `no_such_worker`, `denied_by_policy`.
+   *
+   * @generated from field: string drop_reason = 5;
+   */
+  dropReason: string;
+
+  /**
+   * In text form, at this moment: with the worker's own address, if it is not empty, first.
+   *
+   * @generated from field: string onward_route = 6;
+   */
+  onwardRoute: string;
+
+  /**
+   * In text form, at this moment.
+   *
+   * @generated from field: string return_route = 7;
+   */
+  returnRoute: string;
+
+  /**
+   * The beginning of the payload, as much as was asked for.
+   *
+   * @generated from field: bytes payload = 8;
+   */
+  payload: Uint8Array;
+
+  /**
+   * Bytes of the whole payload.
+   *
+   * @generated from field: uint64 payload_bytes = 9;
+   */
+  payloadBytes: bigint;
+
+  /**
+   * The connection that the message entered the node on, by its worker address; empty if it began here.
+   *
+   * @generated from field: string entrance = 10;
+   */
+  entrance: string;
+
+  /**
+   * Events that this watcher should have seen since the one before, and did not, because it read too slowly.
+   *
+   * @generated from field: uint64 skipped = 11;
+   */
+  skipped: bigint;
+};
+
+/**
+ * Describes the message portway.v1.WatchMessagesResponse.
+ * Use `create(WatchMessagesResponseSchema)` to create a new message.
+ */
+export const WatchMessagesResponseSchema: GenMessage<WatchMessagesResponse> = /*@__PURE__*/
+  messageDesc(file_portway_v1_message_service, 21);
+
+/**
  * How a payload stands in a message.
  *
  * @generated from enum portway.v1.PayloadEncoding
@@ -143,7 +1045,121 @@ export const PayloadEncodingSchema: GenEnum<PayloadEncoding> = /*@__PURE__*/
   enumDesc(file_portway_v1_message_service, 0);
 
 /**
- * Messages along a route.
+ * What senders hear while a worker's queue is full.
+ *
+ * @generated from enum portway.v1.WhenFull
+ */
+export const WhenFull = {
+  /**
+   * As WAIT.
+   *
+   * @generated from enum value: WHEN_FULL_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * They wait: a sender on this node in its call, one behind a connection because the connection is not read
+   * meanwhile, which holds back whatever else comes in on it. So nobody waits for a worker that takes nothing: after
+   * 4 to 5 s in which nothing left a full queue, the worker refuses, as with REFUSE, until there is room again.
+   *
+   * @generated from enum value: WHEN_FULL_WAIT = 1;
+   */
+  WAIT: 1,
+
+  /**
+   * The message is dropped and counted, as QUEUE_FULL. A sender on this node hears RESOURCE_EXHAUSTED (QUEUE_FULL); one
+   * behind a connection hears nothing, as routing reports no failures back.
+   *
+   * @generated from enum value: WHEN_FULL_REFUSE = 2;
+   */
+  REFUSE: 2,
+} as const;
+
+/**
+ * What senders hear while a worker's queue is full.
+ *
+ * @generated from enum portway.v1.WhenFull
+ */
+export type WhenFull = (typeof WhenFull)[keyof typeof WhenFull] | UnknownEnum;
+
+/**
+ * Describes the enum portway.v1.WhenFull.
+ */
+export const WhenFullSchema: GenEnum<WhenFull> = /*@__PURE__*/
+  enumDesc(file_portway_v1_message_service, 1);
+
+/**
+ * What happened to a message.
+ *
+ * @generated from enum portway.v1.MessageEventKind
+ */
+export const MessageEventKind = {
+  /**
+   * Not set. A server never sends it.
+   *
+   * @generated from enum value: MESSAGE_EVENT_KIND_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * It came in on a connection.
+   *
+   * @generated from enum value: MESSAGE_EVENT_KIND_RECEIVED = 1;
+   */
+  RECEIVED: 1,
+
+  /**
+   * It was put into the queue of a connection.
+   *
+   * @generated from enum value: MESSAGE_EVENT_KIND_FORWARDED = 2;
+   */
+  FORWARDED: 2,
+
+  /**
+   * A worker of this node took it.
+   *
+   * @generated from enum value: MESSAGE_EVENT_KIND_DELIVERED = 3;
+   */
+  DELIVERED: 3,
+
+  /**
+   * It went no further.
+   *
+   * @generated from enum value: MESSAGE_EVENT_KIND_DROPPED = 4;
+   */
+  DROPPED: 4,
+
+  /**
+   * No message: the watch has begun. First and once, with `time` alone; what happens from now on is seen.
+   *
+   * @generated from enum value: MESSAGE_EVENT_KIND_STARTED = 5;
+   */
+  STARTED: 5,
+} as const;
+
+/**
+ * What happened to a message.
+ *
+ * @generated from enum portway.v1.MessageEventKind
+ */
+export type MessageEventKind = (typeof MessageEventKind)[keyof typeof MessageEventKind] | UnknownEnum;
+
+/**
+ * Describes the enum portway.v1.MessageEventKind.
+ */
+export const MessageEventKindSchema: GenEnum<MessageEventKind> = /*@__PURE__*/
+  enumDesc(file_portway_v1_message_service, 2);
+
+/**
+ * Messages along a route, and workers that programs of any language are.
+ *
+ * A worker that is opened here lives in the daemon: an address on a node, a queue of what came in, and a token. The
+ * stream that opened it is where the messages leave the queue. Whoever has the token can act for the worker: treat it
+ * as a secret.
+ *
+ * Who reaches such a worker: this node's other workers, whoever comes in through the node's own listener or through
+ * a relay that this node has registered elsewhere, and on any connection that the worker itself has sent on whoever
+ * is at its other end, so that answers come back.
  *
  * @generated from service portway.v1.MessageService
  */
@@ -163,6 +1179,74 @@ export const MessageService: GenService<{
     methodKind: "unary";
     input: typeof SendMessageRequestSchema;
     output: typeof SendMessageResponseSchema;
+  },
+  /**
+   * Makes the caller a worker of a node. The first message of the client is `open`, or the call ends with
+   * INVALID_ARGUMENT (BAD_ARGUMENT); the first message of the server is `opened`. From then on both sides write when
+   * they have something to say. Needs HTTP/2; over HTTP/1.1 there is ReceiveMessages.
+   *
+   * The server writes a message only while the client has granted messages and bytes for it: a program that falls
+   * behind stops granting, and what comes in meanwhile stays in the worker's queue, whose limits are in `open`.
+   *
+   * The worker ends, and its address is free, with `close`, or when the node stops. When the stream ends in any other
+   * way (the client ends its side, which ends the call with OK after the results that are due; a lost connection, a
+   * cancelled call, a deadline that passed) the worker ends as well, unless `open` asked for a resume window. A client
+   * that has no more to say and wants to go on reading just leaves its side open.
+   *
+   * Errors that end the call: NOT_FOUND (NODE_NOT_FOUND; WORKER_NOT_FOUND if no worker has the token to resume),
+   * FAILED_PRECONDITION (NODE_STOPPED), ALREADY_EXISTS (ADDRESS_TAKEN), INVALID_ARGUMENT (BAD_ADDRESS, BAD_ARGUMENT),
+   * RESOURCE_EXHAUSTED (TOO_MANY) at 1024 open workers on one node, ABORTED (WORKER_RESUMED) if another call took the
+   * worker over, UNAVAILABLE (STOPPED) if the node stopped. What one send of the client comes to is in its result and
+   * never ends the call.
+   *
+   * @generated from rpc portway.v1.MessageService.OpenWorker
+   */
+  openWorker: {
+    methodKind: "bidi_streaming";
+    input: typeof OpenWorkerRequestSchema;
+    output: typeof OpenWorkerResponseSchema;
+  },
+  /**
+   * As OpenWorker, for callers that can't write while they read (HTTP/1.1, browsers): the stream brings what the
+   * worker receives, and SteerWorker says all the rest. Without `open.initial_grant` no grants are needed: the server
+   * writes as fast as the caller reads. The call ends only by its caller, so the worker is gone at once or after the
+   * resume window; `close` in SteerWorker ends worker and call. The errors of OpenWorker.
+   *
+   * @generated from rpc portway.v1.MessageService.ReceiveMessages
+   */
+  receiveMessages: {
+    methodKind: "server_streaming";
+    input: typeof ReceiveMessagesRequestSchema;
+    output: typeof ReceiveMessagesResponseSchema;
+  },
+  /**
+   * Does what the client of an OpenWorker stream can do, in a call of its own: the other half of ReceiveMessages. It
+   * answers when it is done. A send or reply that failed is the error of the call: those of SendResult. NOT_FOUND
+   * (WORKER_NOT_FOUND) if no worker has the token.
+   *
+   * @generated from rpc portway.v1.MessageService.SteerWorker
+   */
+  steerWorker: {
+    methodKind: "unary";
+    input: typeof SteerWorkerRequestSchema;
+    output: typeof SteerWorkerResponseSchema;
+  },
+  /**
+   * What becomes of the messages of a node, as it happens: nothing of the past, and nothing is kept while nobody
+   * watches. A watcher that reads too slowly misses events and is told how many; routing never waits for it.
+   *
+   * A message that passes through a node gives several events, which is what one wants to see: it is received, each
+   * worker that it reaches on its way is delivered to, and it is forwarded or dropped. They come in the order in which
+   * workers were done with it: the hop after the connection that it passed the message to. NOT_FOUND (NODE_NOT_FOUND),
+   * FAILED_PRECONDITION (NODE_STOPPED), INVALID_ARGUMENT (BAD_ROUTE, BAD_ADDRESS), RESOURCE_EXHAUSTED (TOO_MANY) at 16
+   * watchers of one node, UNAVAILABLE (STOPPED) when the node stops.
+   *
+   * @generated from rpc portway.v1.MessageService.WatchMessages
+   */
+  watchMessages: {
+    methodKind: "server_streaming";
+    input: typeof WatchMessagesRequestSchema;
+    output: typeof WatchMessagesResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_portway_v1_message_service, 0);

@@ -7,7 +7,7 @@ import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Liveness, State } from "./resource_pb.js";
+import type { Liveness, State, WatchEventType } from "./resource_pb.js";
 import { file_portway_v1_resource } from "./resource_pb.js";
 import type { Message, UnknownEnum } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portway/v1/portal_service.proto.
  */
 export const file_portway_v1_portal_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch9wb3J0d2F5L3YxL3BvcnRhbF9zZXJ2aWNlLnByb3RvEgpwb3J0d2F5LnYxIqEBCgVJbmxldBIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoEc3BlYxgEIAEoCzIVLnBvcnR3YXkudjEuSW5sZXRTcGVjEicKBnN0YXR1cxgFIAEoCzIXLnBvcnR3YXkudjEuSW5sZXRTdGF0dXMiwQEKCUlubGV0U3BlYxIeCgxiaW5kX2FkZHJlc3MYASABKAlCCLpIBXIDGIYCEhYKAnRvGAIgASgJQgq6SAdyBRABGIAgEj4KDG9wZW5fdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMI2AQqABI8CgpyZXRyeV93YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAIoECCgtJbmxldFN0YXR1cxIiCgRwYXRoGAEgASgLMhQucG9ydHdheS52MS5MaXZlbmVzcxIxCg50YXJnZXRfb3V0Y29tZRgCIAEoDjIZLnBvcnR3YXkudjEuVGFyZ2V0T3V0Y29tZRIvCgt0YXJnZXRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNYm91bmRfYWRkcmVzcxgEIAEoCRINCgVyb3V0ZRgFIAEoCRIWCg53b3JrZXJfYWRkcmVzcxgGIAEoCRIsCghzZXNzaW9ucxgHIAEoCzIaLnBvcnR3YXkudjEuUG9ydGFsU2Vzc2lvbnMipAEKBk91dGxldBIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASJAoEc3BlYxgEIAEoCzIWLnBvcnR3YXkudjEuT3V0bGV0U3BlYxIoCgZzdGF0dXMYBSABKAsyGC5wb3J0d2F5LnYxLk91dGxldFN0YXR1cyJrCgpPdXRsZXRTcGVjEhoKBnRhcmdldBgBIAEoCUIKukgHcgUQARiGAhJBCg9jb25uZWN0X3RpbWVvdXQYAiABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CDbpICqoBByIDCNgEKgAi5wEKDE91dGxldFN0YXR1cxIgCgVzdGF0ZRgBIAEoDjIRLnBvcnR3YXkudjEuU3RhdGUSDwoHYWRkcmVzcxgCIAEoCRIxCg50YXJnZXRfb3V0Y29tZRgDIAEoDjIZLnBvcnR3YXkudjEuVGFyZ2V0T3V0Y29tZRIvCgt0YXJnZXRfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASEgoKbGFzdF9lcnJvchgFIAEoCRIsCghzZXNzaW9ucxgGIAEoCzIaLnBvcnR3YXkudjEuUG9ydGFsU2Vzc2lvbnMiywEKDlBvcnRhbFNlc3Npb25zEgwKBG9wZW4YASABKA0SDgoGb3BlbmVkGAIgASgEEjYKBmZhaWxlZBgDIAMoCzImLnBvcnR3YXkudjEuUG9ydGFsU2Vzc2lvbnMuRmFpbGVkRW50cnkSDwoHc3RhbGxlZBgEIAEoBBIQCghieXRlc19pbhgFIAEoBBIRCglieXRlc19vdXQYBiABKAQaLQoLRmFpbGVkRW50cnkSCwoDa2V5GAEgASgJEg0KBXZhbHVlGAIgASgEOgI4ASL/AQoSQ3JlYXRlSW5sZXRSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIuCghpbmxldF9pZBgCIAEoCUIcukgZchcyFV5bQS1aYS16MC05Xy1dezAsNjN9JBIsCgVpbmxldBgDIAEoCzIVLnBvcnR3YXkudjEuSW5sZXRTcGVjQga6SAPIAQESHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQESNgoEd2FpdBgFIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMI2AQyACJQChNDcmVhdGVJbmxldFJlc3BvbnNlEiAKBWlubGV0GAEgASgLMhEucG9ydHdheS52MS5JbmxldBIXCg9hbHJlYWR5X2V4aXN0ZWQYAiABKAgiVgoPR2V0SW5sZXRSZXF1ZXN0EkMKBG5hbWUYASABKAlCNbpIMnIwMi5ebm9kZXMvW0EtWmEtejAtOV8tXXsxLDYzfS9pbmxldHMvW14vXXsxLDI1NX0kIjQKEEdldElubGV0UmVzcG9uc2USIAoFaW5sZXQYASABKAsyES5wb3J0d2F5LnYxLklubGV0IoQBChFMaXN0SW5sZXRzUmVxdWVzdBIyCgZwYXJlbnQYASABKAlCIrpIH3IdMhtebm9kZXMvW0EtWmEtejAtOV8tXXsxLDYzfSQSHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEImIKEkxpc3RJbmxldHNSZXNwb25zZRIhCgZpbmxldHMYASADKAsyES5wb3J0d2F5LnYxLklubGV0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCSJ6ChJEZWxldGVJbmxldFJlcXVlc3QSQwoEbmFtZRgBIAEoCUI1ukgycjAyLl5ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9L2lubGV0cy9bXi9dezEsMjU1fSQSHwoKcmVxdWVzdF9pZBgCIAEoCUILukgI2AEBcgOwAQEiFQoTRGVsZXRlSW5sZXRSZXNwb25zZSLEAQoTQ3JlYXRlT3V0bGV0UmVxdWVzdBIyCgZwYXJlbnQYASABKAlCIrpIH3IdMhtebm9kZXMvW0EtWmEtejAtOV8tXXsxLDYzfSQSKAoJb3V0bGV0X2lkGAIgASgJQhW6SBJyEDIOXlteLyNdezAsMjU1fSQSLgoGb3V0bGV0GAMgASgLMhYucG9ydHdheS52MS5PdXRsZXRTcGVjQga6SAPIAQESHwoKcmVxdWVzdF9pZBgEIAEoCUILukgI2AEBcgOwAQEiUwoUQ3JlYXRlT3V0bGV0UmVzcG9uc2USIgoGb3V0bGV0GAEgASgLMhIucG9ydHdheS52MS5PdXRsZXQSFwoPYWxyZWFkeV9leGlzdGVkGAIgASgIIlgKEEdldE91dGxldFJlcXVlc3QSRAoEbmFtZRgBIAEoCUI2ukgzcjEyL15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9L291dGxldHMvW14vXXsxLDI1NX0kIjcKEUdldE91dGxldFJlc3BvbnNlEiIKBm91dGxldBgBIAEoCzISLnBvcnR3YXkudjEuT3V0bGV0IoUBChJMaXN0T3V0bGV0c1JlcXVlc3QSMgoGcGFyZW50GAEgASgJQiK6SB9yHTIbXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30kEh0KCXBhZ2Vfc2l6ZRgCIAEoBUIKukgHGgUY6AcoABIcCgpwYWdlX3Rva2VuGAMgASgJQgi6SAVyAxiABCJlChNMaXN0T3V0bGV0c1Jlc3BvbnNlEiMKB291dGxldHMYASADKAsyEi5wb3J0d2F5LnYxLk91dGxldBIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEAoIcmV2aXNpb24YAyABKAkifAoTRGVsZXRlT3V0bGV0UmVxdWVzdBJECgRuYW1lGAEgASgJQja6SDNyMTIvXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vb3V0bGV0cy9bXi9dezEsMjU1fSQSHwoKcmVxdWVzdF9pZBgCIAEoCUILukgI2AEBcgOwAQEiFgoURGVsZXRlT3V0bGV0UmVzcG9uc2UqpgEKDVRhcmdldE91dGNvbWUSHgoaVEFSR0VUX09VVENPTUVfVU5TUEVDSUZJRUQQABIcChhUQVJHRVRfT1VUQ09NRV9DT05ORUNURUQQARIaChZUQVJHRVRfT1VUQ09NRV9SRUZVU0VEEAISHAoYVEFSR0VUX09VVENPTUVfVElNRURfT1VUEAMSHQoZVEFSR0VUX09VVENPTUVfVU5ST1VUQUJMRRAEMpcFCg1Qb3J0YWxTZXJ2aWNlEk4KC0NyZWF0ZUlubGV0Eh4ucG9ydHdheS52MS5DcmVhdGVJbmxldFJlcXVlc3QaHy5wb3J0d2F5LnYxLkNyZWF0ZUlubGV0UmVzcG9uc2USSgoIR2V0SW5sZXQSGy5wb3J0d2F5LnYxLkdldElubGV0UmVxdWVzdBocLnBvcnR3YXkudjEuR2V0SW5sZXRSZXNwb25zZSIDkAIBElAKCkxpc3RJbmxldHMSHS5wb3J0d2F5LnYxLkxpc3RJbmxldHNSZXF1ZXN0Gh4ucG9ydHdheS52MS5MaXN0SW5sZXRzUmVzcG9uc2UiA5ACARJOCgtEZWxldGVJbmxldBIeLnBvcnR3YXkudjEuRGVsZXRlSW5sZXRSZXF1ZXN0Gh8ucG9ydHdheS52MS5EZWxldGVJbmxldFJlc3BvbnNlElEKDENyZWF0ZU91dGxldBIfLnBvcnR3YXkudjEuQ3JlYXRlT3V0bGV0UmVxdWVzdBogLnBvcnR3YXkudjEuQ3JlYXRlT3V0bGV0UmVzcG9uc2USTQoJR2V0T3V0bGV0EhwucG9ydHdheS52MS5HZXRPdXRsZXRSZXF1ZXN0Gh0ucG9ydHdheS52MS5HZXRPdXRsZXRSZXNwb25zZSIDkAIBElMKC0xpc3RPdXRsZXRzEh4ucG9ydHdheS52MS5MaXN0T3V0bGV0c1JlcXVlc3QaHy5wb3J0d2F5LnYxLkxpc3RPdXRsZXRzUmVzcG9uc2UiA5ACARJRCgxEZWxldGVPdXRsZXQSHy5wb3J0d2F5LnYxLkRlbGV0ZU91dGxldFJlcXVlc3QaIC5wb3J0d2F5LnYxLkRlbGV0ZU91dGxldFJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_portway_v1_resource]);
+  fileDesc("Ch9wb3J0d2F5L3YxL3BvcnRhbF9zZXJ2aWNlLnByb3RvEgpwb3J0d2F5LnYxIqEBCgVJbmxldBIMCgRuYW1lGAEgASgJEgsKA3VpZBgCIAEoCRIvCgtjcmVhdGVfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASIwoEc3BlYxgEIAEoCzIVLnBvcnR3YXkudjEuSW5sZXRTcGVjEicKBnN0YXR1cxgFIAEoCzIXLnBvcnR3YXkudjEuSW5sZXRTdGF0dXMiwQEKCUlubGV0U3BlYxIeCgxiaW5kX2FkZHJlc3MYASABKAlCCLpIBXIDGIYCEhYKAnRvGAIgASgJQgq6SAdyBRABGIAgEj4KDG9wZW5fdGltZW91dBgDIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMI2AQqABI8CgpyZXRyeV93YWl0GAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwiQHCoAIpUCCgtJbmxldFN0YXR1cxIiCgRwYXRoGAEgASgLMhQucG9ydHdheS52MS5MaXZlbmVzcxIxCg50YXJnZXRfb3V0Y29tZRgCIAEoDjIZLnBvcnR3YXkudjEuVGFyZ2V0T3V0Y29tZRIvCgt0YXJnZXRfdGltZRgDIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASFQoNYm91bmRfYWRkcmVzcxgEIAEoCRINCgVyb3V0ZRgFIAEoCRIWCg53b3JrZXJfYWRkcmVzcxgGIAEoCRIsCghzZXNzaW9ucxgHIAEoCzIaLnBvcnR3YXkudjEuUG9ydGFsU2Vzc2lvbnMSEgoKbGFzdF9lcnJvchgIIAEoCSKkAQoGT3V0bGV0EgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIkCgRzcGVjGAQgASgLMhYucG9ydHdheS52MS5PdXRsZXRTcGVjEigKBnN0YXR1cxgFIAEoCzIYLnBvcnR3YXkudjEuT3V0bGV0U3RhdHVzImsKCk91dGxldFNwZWMSGgoGdGFyZ2V0GAEgASgJQgq6SAdyBRABGIYCEkEKD2Nvbm5lY3RfdGltZW91dBgCIAEoCzIZLmdvb2dsZS5wcm90b2J1Zi5EdXJhdGlvbkINukgKqgEHIgMI2AQqACLnAQoMT3V0bGV0U3RhdHVzEiAKBXN0YXRlGAEgASgOMhEucG9ydHdheS52MS5TdGF0ZRIPCgdhZGRyZXNzGAIgASgJEjEKDnRhcmdldF9vdXRjb21lGAMgASgOMhkucG9ydHdheS52MS5UYXJnZXRPdXRjb21lEi8KC3RhcmdldF90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBISCgpsYXN0X2Vycm9yGAUgASgJEiwKCHNlc3Npb25zGAYgASgLMhoucG9ydHdheS52MS5Qb3J0YWxTZXNzaW9ucyLLAQoOUG9ydGFsU2Vzc2lvbnMSDAoEb3BlbhgBIAEoDRIOCgZvcGVuZWQYAiABKAQSNgoGZmFpbGVkGAMgAygLMiYucG9ydHdheS52MS5Qb3J0YWxTZXNzaW9ucy5GYWlsZWRFbnRyeRIPCgdzdGFsbGVkGAQgASgEEhAKCGJ5dGVzX2luGAUgASgEEhEKCWJ5dGVzX291dBgGIAEoBBotCgtGYWlsZWRFbnRyeRILCgNrZXkYASABKAkSDQoFdmFsdWUYAiABKAQ6AjgBIv8BChJDcmVhdGVJbmxldFJlcXVlc3QSMgoGcGFyZW50GAEgASgJQiK6SB9yHTIbXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30kEi4KCGlubGV0X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2M30kEiwKBWlubGV0GAMgASgLMhUucG9ydHdheS52MS5JbmxldFNwZWNCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAQgASgJQgu6SAjYAQFyA7ABARI2CgR3YWl0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwjYBDIAIlAKE0NyZWF0ZUlubGV0UmVzcG9uc2USIAoFaW5sZXQYASABKAsyES5wb3J0d2F5LnYxLklubGV0EhcKD2FscmVhZHlfZXhpc3RlZBgCIAEoCCJWCg9HZXRJbmxldFJlcXVlc3QSQwoEbmFtZRgBIAEoCUI1ukgycjAyLl5ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9L2lubGV0cy9bXi9dezEsMjU1fSQiNAoQR2V0SW5sZXRSZXNwb25zZRIgCgVpbmxldBgBIAEoCzIRLnBvcnR3YXkudjEuSW5sZXQihAEKEUxpc3RJbmxldHNSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiYgoSTGlzdElubGV0c1Jlc3BvbnNlEiEKBmlubGV0cxgBIAMoCzIRLnBvcnR3YXkudjEuSW5sZXQSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhAKCHJldmlzaW9uGAMgASgJInoKEkRlbGV0ZUlubGV0UmVxdWVzdBJDCgRuYW1lGAEgASgJQjW6SDJyMDIuXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vaW5sZXRzL1teL117MSwyNTV9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASIVChNEZWxldGVJbmxldFJlc3BvbnNlIsQBChNDcmVhdGVPdXRsZXRSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIoCglvdXRsZXRfaWQYAiABKAlCFbpIEnIQMg5eW14vI117MCwyNTV9JBIuCgZvdXRsZXQYAyABKAsyFi5wb3J0d2F5LnYxLk91dGxldFNwZWNCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAQgASgJQgu6SAjYAQFyA7ABASJTChRDcmVhdGVPdXRsZXRSZXNwb25zZRIiCgZvdXRsZXQYASABKAsyEi5wb3J0d2F5LnYxLk91dGxldBIXCg9hbHJlYWR5X2V4aXN0ZWQYAiABKAgiWAoQR2V0T3V0bGV0UmVxdWVzdBJECgRuYW1lGAEgASgJQja6SDNyMTIvXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vb3V0bGV0cy9bXi9dezEsMjU1fSQiNwoRR2V0T3V0bGV0UmVzcG9uc2USIgoGb3V0bGV0GAEgASgLMhIucG9ydHdheS52MS5PdXRsZXQihQEKEkxpc3RPdXRsZXRzUmVxdWVzdBIyCgZwYXJlbnQYASABKAlCIrpIH3IdMhtebm9kZXMvW0EtWmEtejAtOV8tXXsxLDYzfSQSHQoJcGFnZV9zaXplGAIgASgFQgq6SAcaBRjoBygAEhwKCnBhZ2VfdG9rZW4YAyABKAlCCLpIBXIDGIAEImUKE0xpc3RPdXRsZXRzUmVzcG9uc2USIwoHb3V0bGV0cxgBIAMoCzISLnBvcnR3YXkudjEuT3V0bGV0EhcKD25leHRfcGFnZV90b2tlbhgCIAEoCRIQCghyZXZpc2lvbhgDIAEoCSJ8ChNEZWxldGVPdXRsZXRSZXF1ZXN0EkQKBG5hbWUYASABKAlCNrpIM3IxMi9ebm9kZXMvW0EtWmEtejAtOV8tXXsxLDYzfS9vdXRsZXRzL1teL117MSwyNTV9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASIWChREZWxldGVPdXRsZXRSZXNwb25zZSL9AQoTV2F0Y2hQb3J0YWxzUmVxdWVzdBI1CgZwYXJlbnQYASABKAlCJbpIInIgMh5eKG5vZGVzL1tBLVphLXowLTlfLV17MSw2M30pPyQSHwoOc3RhcnRfcmV2aXNpb24YAiABKAlCB7pIBHICGEASRQoRYm9va21hcmtfaW50ZXJ2YWwYAyABKAsyGS5nb29nbGUucHJvdG9idWYuRHVyYXRpb25CD7pIDKoBCSIDCJAcMgIIARJHChBmaWd1cmVzX2ludGVydmFsGAQgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQhK6SA+qAQwiAwiQHDIFEIDC1y8iqAEKFFdhdGNoUG9ydGFsc1Jlc3BvbnNlEigKBHR5cGUYASABKA4yGi5wb3J0d2F5LnYxLldhdGNoRXZlbnRUeXBlEhAKCHJldmlzaW9uGAIgASgJEiIKBWlubGV0GAMgASgLMhEucG9ydHdheS52MS5JbmxldEgAEiQKBm91dGxldBgEIAEoCzISLnBvcnR3YXkudjEuT3V0bGV0SABCCgoIcmVzb3VyY2UqpgEKDVRhcmdldE91dGNvbWUSHgoaVEFSR0VUX09VVENPTUVfVU5TUEVDSUZJRUQQABIcChhUQVJHRVRfT1VUQ09NRV9DT05ORUNURUQQARIaChZUQVJHRVRfT1VUQ09NRV9SRUZVU0VEEAISHAoYVEFSR0VUX09VVENPTUVfVElNRURfT1VUEAMSHQoZVEFSR0VUX09VVENPTUVfVU5ST1VUQUJMRRAEMvEFCg1Qb3J0YWxTZXJ2aWNlEk4KC0NyZWF0ZUlubGV0Eh4ucG9ydHdheS52MS5DcmVhdGVJbmxldFJlcXVlc3QaHy5wb3J0d2F5LnYxLkNyZWF0ZUlubGV0UmVzcG9uc2USSgoIR2V0SW5sZXQSGy5wb3J0d2F5LnYxLkdldElubGV0UmVxdWVzdBocLnBvcnR3YXkudjEuR2V0SW5sZXRSZXNwb25zZSIDkAIBElAKCkxpc3RJbmxldHMSHS5wb3J0d2F5LnYxLkxpc3RJbmxldHNSZXF1ZXN0Gh4ucG9ydHdheS52MS5MaXN0SW5sZXRzUmVzcG9uc2UiA5ACARJOCgtEZWxldGVJbmxldBIeLnBvcnR3YXkudjEuRGVsZXRlSW5sZXRSZXF1ZXN0Gh8ucG9ydHdheS52MS5EZWxldGVJbmxldFJlc3BvbnNlElEKDENyZWF0ZU91dGxldBIfLnBvcnR3YXkudjEuQ3JlYXRlT3V0bGV0UmVxdWVzdBogLnBvcnR3YXkudjEuQ3JlYXRlT3V0bGV0UmVzcG9uc2USTQoJR2V0T3V0bGV0EhwucG9ydHdheS52MS5HZXRPdXRsZXRSZXF1ZXN0Gh0ucG9ydHdheS52MS5HZXRPdXRsZXRSZXNwb25zZSIDkAIBElMKC0xpc3RPdXRsZXRzEh4ucG9ydHdheS52MS5MaXN0T3V0bGV0c1JlcXVlc3QaHy5wb3J0d2F5LnYxLkxpc3RPdXRsZXRzUmVzcG9uc2UiA5ACARJRCgxEZWxldGVPdXRsZXQSHy5wb3J0d2F5LnYxLkRlbGV0ZU91dGxldFJlcXVlc3QaIC5wb3J0d2F5LnYxLkRlbGV0ZU91dGxldFJlc3BvbnNlElgKDFdhdGNoUG9ydGFscxIfLnBvcnR3YXkudjEuV2F0Y2hQb3J0YWxzUmVxdWVzdBogLnBvcnR3YXkudjEuV2F0Y2hQb3J0YWxzUmVzcG9uc2UiA5ACATABYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_portway_v1_resource]);
 
 /**
  * The end of a portal that accepts TCP connections.
@@ -164,6 +164,14 @@ export type InletStatus = Message<"portway.v1.InletStatus"> & {
    * @generated from field: portway.v1.PortalSessions sessions = 7;
    */
   sessions?: PortalSessions | undefined;
+
+  /**
+   * What keeps the path from working, or else what the last session met at the far end, for people; empty if all is
+   * well.
+   *
+   * @generated from field: string last_error = 8;
+   */
+  lastError: string;
 };
 
 /**
@@ -363,7 +371,7 @@ export const PortalSessionsSchema: GenMessage<PortalSessions> = /*@__PURE__*/
   messageDesc(file_portway_v1_portal_service, 6);
 
 /**
- * Asks for a inlet.
+ * Asks for an inlet.
  *
  * @generated from message portway.v1.CreateInletRequest
  */
@@ -552,7 +560,7 @@ export const ListInletsResponseSchema: GenMessage<ListInletsResponse> = /*@__PUR
   messageDesc(file_portway_v1_portal_service, 12);
 
 /**
- * Asks to delete a inlet.
+ * Asks to delete an inlet.
  *
  * @generated from message portway.v1.DeleteInletRequest
  */
@@ -595,7 +603,7 @@ export const DeleteInletResponseSchema: GenMessage<DeleteInletResponse> = /*@__P
   messageDesc(file_portway_v1_portal_service, 14);
 
 /**
- * Asks for a outlet.
+ * Asks for an outlet.
  *
  * @generated from message portway.v1.CreateOutletRequest
  */
@@ -777,7 +785,7 @@ export const ListOutletsResponseSchema: GenMessage<ListOutletsResponse> = /*@__P
   messageDesc(file_portway_v1_portal_service, 20);
 
 /**
- * Asks to delete a outlet.
+ * Asks to delete an outlet.
  *
  * @generated from message portway.v1.DeleteOutletRequest
  */
@@ -818,6 +826,100 @@ export type DeleteOutletResponse = Message<"portway.v1.DeleteOutletResponse"> & 
  */
 export const DeleteOutletResponseSchema: GenMessage<DeleteOutletResponse> = /*@__PURE__*/
   messageDesc(file_portway_v1_portal_service, 22);
+
+/**
+ * Asks for the changes of inlets and outlets.
+ *
+ * @generated from message portway.v1.WatchPortalsRequest
+ */
+export type WatchPortalsRequest = Message<"portway.v1.WatchPortalsRequest"> & {
+  /**
+   * `nodes/{node}`; empty watches all nodes.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * The revision of an event or of a List, to go on behind it; empty begins with what is there.
+   *
+   * @generated from field: string start_revision = 2;
+   */
+  startRevision: string;
+
+  /**
+   * How long nothing is told before a BOOKMARK; absent means 30 s.
+   *
+   * @generated from field: google.protobuf.Duration bookmark_interval = 3;
+   */
+  bookmarkInterval?: Duration | undefined;
+
+  /**
+   * How often the figures of portals are looked at: sessions and bytes. If they differ from those that were told, that is
+   * a MODIFIED, so each portal is told at most so often for its figures alone. Absent means 1 s.
+   *
+   * @generated from field: google.protobuf.Duration figures_interval = 4;
+   */
+  figuresInterval?: Duration | undefined;
+};
+
+/**
+ * Describes the message portway.v1.WatchPortalsRequest.
+ * Use `create(WatchPortalsRequestSchema)` to create a new message.
+ */
+export const WatchPortalsRequestSchema: GenMessage<WatchPortalsRequest> = /*@__PURE__*/
+  messageDesc(file_portway_v1_portal_service, 23);
+
+/**
+ * One event of WatchPortals.
+ *
+ * @generated from message portway.v1.WatchPortalsResponse
+ */
+export type WatchPortalsResponse = Message<"portway.v1.WatchPortalsResponse"> & {
+  /**
+   * What it says.
+   *
+   * @generated from field: portway.v1.WatchEventType type = 1;
+   */
+  type: WatchEventType;
+
+  /**
+   * Where to go on from; empty before SYNCED. Opaque, compare for equality only.
+   *
+   * @generated from field: string revision = 2;
+   */
+  revision: string;
+
+  /**
+   * What it is about; absent in SYNCED and BOOKMARK.
+   *
+   * @generated from oneof portway.v1.WatchPortalsResponse.resource
+   */
+  resource: {
+    /**
+     * An inlet.
+     *
+     * @generated from field: portway.v1.Inlet inlet = 3;
+     */
+    value: Inlet;
+    case: "inlet";
+  } | {
+    /**
+     * An outlet.
+     *
+     * @generated from field: portway.v1.Outlet outlet = 4;
+     */
+    value: Outlet;
+    case: "outlet";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portway.v1.WatchPortalsResponse.
+ * Use `create(WatchPortalsResponseSchema)` to create a new message.
+ */
+export const WatchPortalsResponseSchema: GenMessage<WatchPortalsResponse> = /*@__PURE__*/
+  messageDesc(file_portway_v1_portal_service, 24);
 
 /**
  * How a session ended, or that it runs.
@@ -965,6 +1067,17 @@ export const PortalService: GenService<{
     methodKind: "unary";
     input: typeof DeleteOutletRequestSchema;
     output: typeof DeleteOutletResponseSchema;
+  },
+  /**
+   * Inlets and outlets, and what changes about them: see WatchEventType. NOT_FOUND (NODE_NOT_FOUND). Their figures are
+   * live: open sessions, bytes each way, the last error.
+   *
+   * @generated from rpc portway.v1.PortalService.WatchPortals
+   */
+  watchPortals: {
+    methodKind: "server_streaming";
+    input: typeof WatchPortalsRequestSchema;
+    output: typeof WatchPortalsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_portway_v1_portal_service, 0);

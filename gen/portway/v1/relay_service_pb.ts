@@ -7,7 +7,7 @@ import { fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2
 import { file_buf_validate_validate } from "@bufbuild/protovalidate/gen/buf/validate/validate_pb.js";
 import type { Duration, Timestamp } from "@bufbuild/protobuf/wkt";
 import { file_google_protobuf_duration, file_google_protobuf_timestamp } from "@bufbuild/protobuf/wkt";
-import type { Liveness, State, Traffic } from "./resource_pb.js";
+import type { Liveness, State, Traffic, WatchEventType } from "./resource_pb.js";
 import { file_portway_v1_resource } from "./resource_pb.js";
 import type { Message } from "@bufbuild/protobuf";
 
@@ -15,7 +15,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file portway/v1/relay_service.proto.
  */
 export const file_portway_v1_relay_service: GenFile = /*@__PURE__*/
-  fileDesc("Ch5wb3J0d2F5L3YxL3JlbGF5X3NlcnZpY2UucHJvdG8SCnBvcnR3YXkudjEioQEKBVJlbGF5EgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjCgRzcGVjGAQgASgLMhUucG9ydHdheS52MS5SZWxheVNwZWMSJwoGc3RhdHVzGAUgASgLMhcucG9ydHdheS52MS5SZWxheVN0YXR1cyJRCglSZWxheVNwZWMSFgoCYXQYASABKAlCCrpIB3IFEAEYgCASLAoNcmVsYXlfYWRkcmVzcxgCIAEoCUIVukgSchAyDl5bXi8jXXswLDI1NX0kIosBCgtSZWxheVN0YXR1cxImCghsaXZlbmVzcxgBIAEoCzIULnBvcnR3YXkudjEuTGl2ZW5lc3MSFgoOcmVtb3RlX2FkZHJlc3MYAiABKAkSFgoOd29ya2VyX2FkZHJlc3MYAyABKAkSDQoFcm91dGUYBCABKAkSFQoNcmVnaXN0cmF0aW9ucxgFIAEoBCKUAQoRUmVsYXlSZWdpc3RyYXRpb24SDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKBnN0YXR1cxgEIAEoCzIjLnBvcnR3YXkudjEuUmVsYXlSZWdpc3RyYXRpb25TdGF0dXMi3wEKF1JlbGF5UmVnaXN0cmF0aW9uU3RhdHVzEiAKBXN0YXRlGAEgASgOMhEucG9ydHdheS52MS5TdGF0ZRIPCgdhZGRyZXNzGAIgASgJEhQKDHBlZXJfYWRkcmVzcxgDIAEoCRISCgpjb25uZWN0aW9uGAQgASgJEi4KCnJlbmV3X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCWZvcndhcmRlZBgGIAEoCzITLnBvcnR3YXkudjEuVHJhZmZpYxIPCgdyZWZ1c2VkGAcgASgEIv8BChJDcmVhdGVSZWxheVJlcXVlc3QSMgoGcGFyZW50GAEgASgJQiK6SB9yHTIbXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30kEi4KCHJlbGF5X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2M30kEiwKBXJlbGF5GAMgASgLMhUucG9ydHdheS52MS5SZWxheVNwZWNCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAQgASgJQgu6SAjYAQFyA7ABARI2CgR3YWl0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwjYBDIAIlAKE0NyZWF0ZVJlbGF5UmVzcG9uc2USIAoFcmVsYXkYASABKAsyES5wb3J0d2F5LnYxLlJlbGF5EhcKD2FscmVhZHlfZXhpc3RlZBgCIAEoCCJWCg9HZXRSZWxheVJlcXVlc3QSQwoEbmFtZRgBIAEoCUI1ukgycjAyLl5ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9L3JlbGF5cy9bXi9dezEsMjU1fSQiNAoQR2V0UmVsYXlSZXNwb25zZRIgCgVyZWxheRgBIAEoCzIRLnBvcnR3YXkudjEuUmVsYXkihAEKEUxpc3RSZWxheXNSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiYgoSTGlzdFJlbGF5c1Jlc3BvbnNlEiEKBnJlbGF5cxgBIAMoCzIRLnBvcnR3YXkudjEuUmVsYXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhAKCHJldmlzaW9uGAMgASgJInoKEkRlbGV0ZVJlbGF5UmVxdWVzdBJDCgRuYW1lGAEgASgJQjW6SDJyMDIuXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vcmVsYXlzL1teL117MSwyNTV9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASIVChNEZWxldGVSZWxheVJlc3BvbnNlIm4KG0dldFJlbGF5UmVnaXN0cmF0aW9uUmVxdWVzdBJPCgRuYW1lGAEgASgJQkG6SD5yPDI6Xm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vcmVsYXlSZWdpc3RyYXRpb25zL1teL117MSwyNTV9JCJZChxHZXRSZWxheVJlZ2lzdHJhdGlvblJlc3BvbnNlEjkKEnJlbGF5X3JlZ2lzdHJhdGlvbhgBIAEoCzIdLnBvcnR3YXkudjEuUmVsYXlSZWdpc3RyYXRpb24ikAEKHUxpc3RSZWxheVJlZ2lzdHJhdGlvbnNSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQihwEKHkxpc3RSZWxheVJlZ2lzdHJhdGlvbnNSZXNwb25zZRI6ChNyZWxheV9yZWdpc3RyYXRpb25zGAEgAygLMh0ucG9ydHdheS52MS5SZWxheVJlZ2lzdHJhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEAoIcmV2aXNpb24YAyABKAkikgEKHkRlbGV0ZVJlbGF5UmVnaXN0cmF0aW9uUmVxdWVzdBJPCgRuYW1lGAEgASgJQkG6SD5yPDI6Xm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vcmVsYXlSZWdpc3RyYXRpb25zL1teL117MSwyNTV9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASIhCh9EZWxldGVSZWxheVJlZ2lzdHJhdGlvblJlc3BvbnNlMqYFCgxSZWxheVNlcnZpY2USTgoLQ3JlYXRlUmVsYXkSHi5wb3J0d2F5LnYxLkNyZWF0ZVJlbGF5UmVxdWVzdBofLnBvcnR3YXkudjEuQ3JlYXRlUmVsYXlSZXNwb25zZRJKCghHZXRSZWxheRIbLnBvcnR3YXkudjEuR2V0UmVsYXlSZXF1ZXN0GhwucG9ydHdheS52MS5HZXRSZWxheVJlc3BvbnNlIgOQAgESUAoKTGlzdFJlbGF5cxIdLnBvcnR3YXkudjEuTGlzdFJlbGF5c1JlcXVlc3QaHi5wb3J0d2F5LnYxLkxpc3RSZWxheXNSZXNwb25zZSIDkAIBEk4KC0RlbGV0ZVJlbGF5Eh4ucG9ydHdheS52MS5EZWxldGVSZWxheVJlcXVlc3QaHy5wb3J0d2F5LnYxLkRlbGV0ZVJlbGF5UmVzcG9uc2USbgoUR2V0UmVsYXlSZWdpc3RyYXRpb24SJy5wb3J0d2F5LnYxLkdldFJlbGF5UmVnaXN0cmF0aW9uUmVxdWVzdBooLnBvcnR3YXkudjEuR2V0UmVsYXlSZWdpc3RyYXRpb25SZXNwb25zZSIDkAIBEnQKFkxpc3RSZWxheVJlZ2lzdHJhdGlvbnMSKS5wb3J0d2F5LnYxLkxpc3RSZWxheVJlZ2lzdHJhdGlvbnNSZXF1ZXN0GioucG9ydHdheS52MS5MaXN0UmVsYXlSZWdpc3RyYXRpb25zUmVzcG9uc2UiA5ACARJyChdEZWxldGVSZWxheVJlZ2lzdHJhdGlvbhIqLnBvcnR3YXkudjEuRGVsZXRlUmVsYXlSZWdpc3RyYXRpb25SZXF1ZXN0GisucG9ydHdheS52MS5EZWxldGVSZWxheVJlZ2lzdHJhdGlvblJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_portway_v1_resource]);
+  fileDesc("Ch5wb3J0d2F5L3YxL3JlbGF5X3NlcnZpY2UucHJvdG8SCnBvcnR3YXkudjEioQEKBVJlbGF5EgwKBG5hbWUYASABKAkSCwoDdWlkGAIgASgJEi8KC2NyZWF0ZV90aW1lGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIjCgRzcGVjGAQgASgLMhUucG9ydHdheS52MS5SZWxheVNwZWMSJwoGc3RhdHVzGAUgASgLMhcucG9ydHdheS52MS5SZWxheVN0YXR1cyJRCglSZWxheVNwZWMSFgoCYXQYASABKAlCCrpIB3IFEAEYgCASLAoNcmVsYXlfYWRkcmVzcxgCIAEoCUIVukgSchAyDl5bXi8jXXswLDI1NX0kIosBCgtSZWxheVN0YXR1cxImCghsaXZlbmVzcxgBIAEoCzIULnBvcnR3YXkudjEuTGl2ZW5lc3MSFgoOcmVtb3RlX2FkZHJlc3MYAiABKAkSFgoOd29ya2VyX2FkZHJlc3MYAyABKAkSDQoFcm91dGUYBCABKAkSFQoNcmVnaXN0cmF0aW9ucxgFIAEoBCKUAQoRUmVsYXlSZWdpc3RyYXRpb24SDAoEbmFtZRgBIAEoCRILCgN1aWQYAiABKAkSLwoLY3JlYXRlX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKBnN0YXR1cxgEIAEoCzIjLnBvcnR3YXkudjEuUmVsYXlSZWdpc3RyYXRpb25TdGF0dXMi3wEKF1JlbGF5UmVnaXN0cmF0aW9uU3RhdHVzEiAKBXN0YXRlGAEgASgOMhEucG9ydHdheS52MS5TdGF0ZRIPCgdhZGRyZXNzGAIgASgJEhQKDHBlZXJfYWRkcmVzcxgDIAEoCRISCgpjb25uZWN0aW9uGAQgASgJEi4KCnJlbmV3X3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEiYKCWZvcndhcmRlZBgGIAEoCzITLnBvcnR3YXkudjEuVHJhZmZpYxIPCgdyZWZ1c2VkGAcgASgEIv8BChJDcmVhdGVSZWxheVJlcXVlc3QSMgoGcGFyZW50GAEgASgJQiK6SB9yHTIbXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30kEi4KCHJlbGF5X2lkGAIgASgJQhy6SBlyFzIVXltBLVphLXowLTlfLV17MCw2M30kEiwKBXJlbGF5GAMgASgLMhUucG9ydHdheS52MS5SZWxheVNwZWNCBrpIA8gBARIfCgpyZXF1ZXN0X2lkGAQgASgJQgu6SAjYAQFyA7ABARI2CgR3YWl0GAUgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg26SAqqAQciAwjYBDIAIlAKE0NyZWF0ZVJlbGF5UmVzcG9uc2USIAoFcmVsYXkYASABKAsyES5wb3J0d2F5LnYxLlJlbGF5EhcKD2FscmVhZHlfZXhpc3RlZBgCIAEoCCJWCg9HZXRSZWxheVJlcXVlc3QSQwoEbmFtZRgBIAEoCUI1ukgycjAyLl5ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9L3JlbGF5cy9bXi9dezEsMjU1fSQiNAoQR2V0UmVsYXlSZXNwb25zZRIgCgVyZWxheRgBIAEoCzIRLnBvcnR3YXkudjEuUmVsYXkihAEKEUxpc3RSZWxheXNSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQiYgoSTGlzdFJlbGF5c1Jlc3BvbnNlEiEKBnJlbGF5cxgBIAMoCzIRLnBvcnR3YXkudjEuUmVsYXkSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJEhAKCHJldmlzaW9uGAMgASgJInoKEkRlbGV0ZVJlbGF5UmVxdWVzdBJDCgRuYW1lGAEgASgJQjW6SDJyMDIuXm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vcmVsYXlzL1teL117MSwyNTV9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASIVChNEZWxldGVSZWxheVJlc3BvbnNlIm4KG0dldFJlbGF5UmVnaXN0cmF0aW9uUmVxdWVzdBJPCgRuYW1lGAEgASgJQkG6SD5yPDI6Xm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vcmVsYXlSZWdpc3RyYXRpb25zL1teL117MSwyNTV9JCJZChxHZXRSZWxheVJlZ2lzdHJhdGlvblJlc3BvbnNlEjkKEnJlbGF5X3JlZ2lzdHJhdGlvbhgBIAEoCzIdLnBvcnR3YXkudjEuUmVsYXlSZWdpc3RyYXRpb24ikAEKHUxpc3RSZWxheVJlZ2lzdHJhdGlvbnNSZXF1ZXN0EjIKBnBhcmVudBgBIAEoCUIiukgfch0yG15ub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9JBIdCglwYWdlX3NpemUYAiABKAVCCrpIBxoFGOgHKAASHAoKcGFnZV90b2tlbhgDIAEoCUIIukgFcgMYgAQihwEKHkxpc3RSZWxheVJlZ2lzdHJhdGlvbnNSZXNwb25zZRI6ChNyZWxheV9yZWdpc3RyYXRpb25zGAEgAygLMh0ucG9ydHdheS52MS5SZWxheVJlZ2lzdHJhdGlvbhIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkSEAoIcmV2aXNpb24YAyABKAkikgEKHkRlbGV0ZVJlbGF5UmVnaXN0cmF0aW9uUmVxdWVzdBJPCgRuYW1lGAEgASgJQkG6SD5yPDI6Xm5vZGVzL1tBLVphLXowLTlfLV17MSw2M30vcmVsYXlSZWdpc3RyYXRpb25zL1teL117MSwyNTV9JBIfCgpyZXF1ZXN0X2lkGAIgASgJQgu6SAjYAQFyA7ABASIhCh9EZWxldGVSZWxheVJlZ2lzdHJhdGlvblJlc3BvbnNlIrMBChJXYXRjaFJlbGF5c1JlcXVlc3QSNQoGcGFyZW50GAEgASgJQiW6SCJyIDIeXihub2Rlcy9bQS1aYS16MC05Xy1dezEsNjN9KT8kEh8KDnN0YXJ0X3JldmlzaW9uGAIgASgJQge6SARyAhhAEkUKEWJvb2ttYXJrX2ludGVydmFsGAMgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uQg+6SAyqAQkiAwiQHDICCAEivgEKE1dhdGNoUmVsYXlzUmVzcG9uc2USKAoEdHlwZRgBIAEoDjIaLnBvcnR3YXkudjEuV2F0Y2hFdmVudFR5cGUSEAoIcmV2aXNpb24YAiABKAkSIgoFcmVsYXkYAyABKAsyES5wb3J0d2F5LnYxLlJlbGF5SAASOwoScmVsYXlfcmVnaXN0cmF0aW9uGAQgASgLMh0ucG9ydHdheS52MS5SZWxheVJlZ2lzdHJhdGlvbkgAQgoKCHJlc291cmNlMv0FCgxSZWxheVNlcnZpY2USTgoLQ3JlYXRlUmVsYXkSHi5wb3J0d2F5LnYxLkNyZWF0ZVJlbGF5UmVxdWVzdBofLnBvcnR3YXkudjEuQ3JlYXRlUmVsYXlSZXNwb25zZRJKCghHZXRSZWxheRIbLnBvcnR3YXkudjEuR2V0UmVsYXlSZXF1ZXN0GhwucG9ydHdheS52MS5HZXRSZWxheVJlc3BvbnNlIgOQAgESUAoKTGlzdFJlbGF5cxIdLnBvcnR3YXkudjEuTGlzdFJlbGF5c1JlcXVlc3QaHi5wb3J0d2F5LnYxLkxpc3RSZWxheXNSZXNwb25zZSIDkAIBEk4KC0RlbGV0ZVJlbGF5Eh4ucG9ydHdheS52MS5EZWxldGVSZWxheVJlcXVlc3QaHy5wb3J0d2F5LnYxLkRlbGV0ZVJlbGF5UmVzcG9uc2USVQoLV2F0Y2hSZWxheXMSHi5wb3J0d2F5LnYxLldhdGNoUmVsYXlzUmVxdWVzdBofLnBvcnR3YXkudjEuV2F0Y2hSZWxheXNSZXNwb25zZSIDkAIBMAESbgoUR2V0UmVsYXlSZWdpc3RyYXRpb24SJy5wb3J0d2F5LnYxLkdldFJlbGF5UmVnaXN0cmF0aW9uUmVxdWVzdBooLnBvcnR3YXkudjEuR2V0UmVsYXlSZWdpc3RyYXRpb25SZXNwb25zZSIDkAIBEnQKFkxpc3RSZWxheVJlZ2lzdHJhdGlvbnMSKS5wb3J0d2F5LnYxLkxpc3RSZWxheVJlZ2lzdHJhdGlvbnNSZXF1ZXN0GioucG9ydHdheS52MS5MaXN0UmVsYXlSZWdpc3RyYXRpb25zUmVzcG9uc2UiA5ACARJyChdEZWxldGVSZWxheVJlZ2lzdHJhdGlvbhIqLnBvcnR3YXkudjEuRGVsZXRlUmVsYXlSZWdpc3RyYXRpb25SZXF1ZXN0GisucG9ydHdheS52MS5EZWxldGVSZWxheVJlZ2lzdHJhdGlvblJlc3BvbnNlYgZwcm90bzM", [file_buf_validate_validate, file_google_protobuf_duration, file_google_protobuf_timestamp, file_portway_v1_resource]);
 
 /**
  * A node's wish to be reachable through another node.
@@ -638,6 +638,92 @@ export const DeleteRelayRegistrationResponseSchema: GenMessage<DeleteRelayRegist
   messageDesc(file_portway_v1_relay_service, 18);
 
 /**
+ * Asks for the changes of relays and relay registrations.
+ *
+ * @generated from message portway.v1.WatchRelaysRequest
+ */
+export type WatchRelaysRequest = Message<"portway.v1.WatchRelaysRequest"> & {
+  /**
+   * `nodes/{node}`; empty watches all nodes.
+   *
+   * @generated from field: string parent = 1;
+   */
+  parent: string;
+
+  /**
+   * The revision of an event or of a List, to go on behind it; empty begins with what is there.
+   *
+   * @generated from field: string start_revision = 2;
+   */
+  startRevision: string;
+
+  /**
+   * How long nothing is told before a BOOKMARK; absent means 30 s.
+   *
+   * @generated from field: google.protobuf.Duration bookmark_interval = 3;
+   */
+  bookmarkInterval?: Duration | undefined;
+};
+
+/**
+ * Describes the message portway.v1.WatchRelaysRequest.
+ * Use `create(WatchRelaysRequestSchema)` to create a new message.
+ */
+export const WatchRelaysRequestSchema: GenMessage<WatchRelaysRequest> = /*@__PURE__*/
+  messageDesc(file_portway_v1_relay_service, 19);
+
+/**
+ * One event of WatchRelays.
+ *
+ * @generated from message portway.v1.WatchRelaysResponse
+ */
+export type WatchRelaysResponse = Message<"portway.v1.WatchRelaysResponse"> & {
+  /**
+   * What it says.
+   *
+   * @generated from field: portway.v1.WatchEventType type = 1;
+   */
+  type: WatchEventType;
+
+  /**
+   * Where to go on from; empty before SYNCED. Opaque, compare for equality only.
+   *
+   * @generated from field: string revision = 2;
+   */
+  revision: string;
+
+  /**
+   * What it is about; absent in SYNCED and BOOKMARK.
+   *
+   * @generated from oneof portway.v1.WatchRelaysResponse.resource
+   */
+  resource: {
+    /**
+     * A relay.
+     *
+     * @generated from field: portway.v1.Relay relay = 3;
+     */
+    value: Relay;
+    case: "relay";
+  } | {
+    /**
+     * A relay registration.
+     *
+     * @generated from field: portway.v1.RelayRegistration relay_registration = 4;
+     */
+    value: RelayRegistration;
+    case: "relayRegistration";
+  } | { case: undefined; value?: undefined };
+};
+
+/**
+ * Describes the message portway.v1.WatchRelaysResponse.
+ * Use `create(WatchRelaysResponseSchema)` to create a new message.
+ */
+export const WatchRelaysResponseSchema: GenMessage<WatchRelaysResponse> = /*@__PURE__*/
+  messageDesc(file_portway_v1_relay_service, 20);
+
+/**
  * Relays, seen from both ends. A *relay* is held by the node that wants to be reachable; on the node that hosts it, it
  * is a *relay registration*: the worker `forward_to_{name}`.
  *
@@ -688,6 +774,17 @@ export const RelayService: GenService<{
     methodKind: "unary";
     input: typeof DeleteRelayRequestSchema;
     output: typeof DeleteRelayResponseSchema;
+  },
+  /**
+   * Relays and relay registrations, and what changes about them: see WatchEventType. NOT_FOUND (NODE_NOT_FOUND).
+   * Traffic alone is no change; a relay registration is told when it is renewed.
+   *
+   * @generated from rpc portway.v1.RelayService.WatchRelays
+   */
+  watchRelays: {
+    methodKind: "server_streaming";
+    input: typeof WatchRelaysRequestSchema;
+    output: typeof WatchRelaysResponseSchema;
   },
   /**
    * One relay registration hosted by a node. NOT_FOUND (RELAY_REGISTRATION_NOT_FOUND).

@@ -21,7 +21,7 @@ import type { Message, UnknownEnum } from "@bufbuild/protobuf";
  * Describes the file portway/v1/resource.proto.
  */
 export const file_portway_v1_resource: GenFile = /*@__PURE__*/
-  fileDesc("Chlwb3J0d2F5L3YxL3Jlc291cmNlLnByb3RvEgpwb3J0d2F5LnYxIpIBCglDb25kaXRpb24SDAoEdHlwZRgBIAEoCRISCgVob2xkcxgCIAEoCEgAiAEBEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEjgKFGxhc3RfdHJhbnNpdGlvbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIICgZfaG9sZHMilgEKB0ZhaWx1cmUSDQoFY291bnQYASABKA0SEgoKbGFzdF9lcnJvchgCIAEoCRIzCg9sYXN0X2Vycm9yX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD25leHRfcmV0cnlfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/QEKCExpdmVuZXNzEiAKBXN0YXRlGAEgASgOMhEucG9ydHdheS52MS5TdGF0ZRITCgtyZWNvbmNpbGluZxgCIAEoCBIpCgpjb25kaXRpb25zGAMgAygLMhUucG9ydHdheS52MS5Db25kaXRpb24SJAoHZmFpbHVyZRgEIAEoCzITLnBvcnR3YXkudjEuRmFpbHVyZRI1ChFsYXN0X3N1Y2Nlc3NfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoPcm91bmRfdHJpcF90aW1lGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIioKB1RyYWZmaWMSEAoIbWVzc2FnZXMYASABKAQSDQoFYnl0ZXMYAiABKAQqkwEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASFAoQU1RBVEVfQ09OTkVDVElORxABEhAKDFNUQVRFX0FDVElWRRACEhIKDlNUQVRFX0RFR1JBREVEEAMSEgoOU1RBVEVfRFJBSU5JTkcQBBIQCgxTVEFURV9GQUlMRUQQBRIRCg1TVEFURV9TVE9QUEVEEAZiBnByb3RvMw", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
+  fileDesc("Chlwb3J0d2F5L3YxL3Jlc291cmNlLnByb3RvEgpwb3J0d2F5LnYxIpIBCglDb25kaXRpb24SDAoEdHlwZRgBIAEoCRISCgVob2xkcxgCIAEoCEgAiAEBEg4KBnJlYXNvbhgDIAEoCRIPCgdtZXNzYWdlGAQgASgJEjgKFGxhc3RfdHJhbnNpdGlvbl90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcEIICgZfaG9sZHMilgEKB0ZhaWx1cmUSDQoFY291bnQYASABKA0SEgoKbGFzdF9lcnJvchgCIAEoCRIzCg9sYXN0X2Vycm9yX3RpbWUYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjMKD25leHRfcmV0cnlfdGltZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXAi/QEKCExpdmVuZXNzEiAKBXN0YXRlGAEgASgOMhEucG9ydHdheS52MS5TdGF0ZRITCgtyZWNvbmNpbGluZxgCIAEoCBIpCgpjb25kaXRpb25zGAMgAygLMhUucG9ydHdheS52MS5Db25kaXRpb24SJAoHZmFpbHVyZRgEIAEoCzITLnBvcnR3YXkudjEuRmFpbHVyZRI1ChFsYXN0X3N1Y2Nlc3NfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASMgoPcm91bmRfdHJpcF90aW1lGAYgASgLMhkuZ29vZ2xlLnByb3RvYnVmLkR1cmF0aW9uIioKB1RyYWZmaWMSEAoIbWVzc2FnZXMYASABKAQSDQoFYnl0ZXMYAiABKAQqkwEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASFAoQU1RBVEVfQ09OTkVDVElORxABEhAKDFNUQVRFX0FDVElWRRACEhIKDlNUQVRFX0RFR1JBREVEEAMSEgoOU1RBVEVfRFJBSU5JTkcQBBIQCgxTVEFURV9GQUlMRUQQBRIRCg1TVEFURV9TVE9QUEVEEAYqxwEKDldhdGNoRXZlbnRUeXBlEiAKHFdBVENIX0VWRU5UX1RZUEVfVU5TUEVDSUZJRUQQABIaChZXQVRDSF9FVkVOVF9UWVBFX0FEREVEEAESHQoZV0FUQ0hfRVZFTlRfVFlQRV9NT0RJRklFRBACEhwKGFdBVENIX0VWRU5UX1RZUEVfREVMRVRFRBADEhsKF1dBVENIX0VWRU5UX1RZUEVfU1lOQ0VEEAQSHQoZV0FUQ0hfRVZFTlRfVFlQRV9CT09LTUFSSxAFYgZwcm90bzM", [file_google_protobuf_duration, file_google_protobuf_timestamp]);
 
 /**
  * One fact about a resource that is either so or not, with when that last changed.
@@ -266,4 +266,86 @@ export type State = (typeof State)[keyof typeof State] | UnknownEnum;
  */
 export const StateSchema: GenEnum<State> = /*@__PURE__*/
   enumDesc(file_portway_v1_resource, 0);
+
+/**
+ * What an event of a watch says.
+ *
+ * A watch first tells what there is, one ADDED each, then SYNCED, then what changes. A client keeps the `revision` of the
+ * last event that has one: a watch with that as `start_revision` goes on behind it, tells what changed in between, and
+ * then SYNCED. Nothing is missed that way; some of it may be told twice, so ADDED and MODIFIED both mean: this is how it
+ * is now. Several changes of one resource may come as one event.
+ *
+ * OUT_OF_RANGE (REVISION_COMPACTED, with `compact_revision` and `current_revision`): the changes behind
+ * `start_revision` are no longer kept, or the daemon has been started anew; watch again without it.
+ * RESOURCE_EXHAUSTED (WATCH_TOO_SLOW): the client took events so slowly that some are no longer kept; nobody waits for
+ * it. UNAVAILABLE (DRAINING): the daemon is ending. A watch without a deadline lasts until one of them happens.
+ *
+ * @generated from enum portway.v1.WatchEventType
+ */
+export const WatchEventType = {
+  /**
+   * Not set. A server never sends it.
+   *
+   * @generated from enum value: WATCH_EVENT_TYPE_UNSPECIFIED = 0;
+   */
+  UNSPECIFIED: 0,
+
+  /**
+   * The resource is there: from the start, or since just now.
+   *
+   * @generated from enum value: WATCH_EVENT_TYPE_ADDED = 1;
+   */
+  ADDED: 1,
+
+  /**
+   * The resource has changed.
+   *
+   * @generated from enum value: WATCH_EVENT_TYPE_MODIFIED = 2;
+   */
+  MODIFIED: 2,
+
+  /**
+   * The resource is gone. Only its name is set.
+   *
+   * @generated from enum value: WATCH_EVENT_TYPE_DELETED = 3;
+   */
+  DELETED: 3,
+
+  /**
+   * All that was there, or had changed since `start_revision`, was told. No resource is set.
+   *
+   * @generated from enum value: WATCH_EVENT_TYPE_SYNCED = 4;
+   */
+  SYNCED: 4,
+
+  /**
+   * Nothing was told for a while; the revision moves on all the same. No resource is set.
+   *
+   * @generated from enum value: WATCH_EVENT_TYPE_BOOKMARK = 5;
+   */
+  BOOKMARK: 5,
+} as const;
+
+/**
+ * What an event of a watch says.
+ *
+ * A watch first tells what there is, one ADDED each, then SYNCED, then what changes. A client keeps the `revision` of the
+ * last event that has one: a watch with that as `start_revision` goes on behind it, tells what changed in between, and
+ * then SYNCED. Nothing is missed that way; some of it may be told twice, so ADDED and MODIFIED both mean: this is how it
+ * is now. Several changes of one resource may come as one event.
+ *
+ * OUT_OF_RANGE (REVISION_COMPACTED, with `compact_revision` and `current_revision`): the changes behind
+ * `start_revision` are no longer kept, or the daemon has been started anew; watch again without it.
+ * RESOURCE_EXHAUSTED (WATCH_TOO_SLOW): the client took events so slowly that some are no longer kept; nobody waits for
+ * it. UNAVAILABLE (DRAINING): the daemon is ending. A watch without a deadline lasts until one of them happens.
+ *
+ * @generated from enum portway.v1.WatchEventType
+ */
+export type WatchEventType = (typeof WatchEventType)[keyof typeof WatchEventType] | UnknownEnum;
+
+/**
+ * Describes the enum portway.v1.WatchEventType.
+ */
+export const WatchEventTypeSchema: GenEnum<WatchEventType> = /*@__PURE__*/
+  enumDesc(file_portway_v1_resource, 1);
 

@@ -7,6 +7,9 @@ import { toMs } from "../from-proto.js";
 import { parseNodeName } from "../names.js";
 import { toDuration } from "../to-proto.js";
 import type { ServiceContext } from "./context.js";
+import { watchMessages } from "./watch-messages.js";
+import { openWorker, receiveMessages } from "./worker-calls.js";
+import { perform } from "./worker-client.js";
 
 const defaultTimeoutMs = 10_000;
 
@@ -29,6 +32,15 @@ export function messageService({ engine }: ServiceContext): ServiceImpl<typeof p
         roundTripTime: toDuration(reply.roundTripMs),
       });
     },
+    openWorker: (requests, { signal }) => openWorker(engine, requests, signal),
+    receiveMessages: (request, { signal }) => receiveMessages(engine, request, signal),
+    async steerWorker({ token, request }) {
+      const control = await engine.openWorkers.steer(token);
+      // One of them is there: the request was checked.
+      if (request.case !== undefined) await perform(control, request);
+      return create(pb.SteerWorkerResponseSchema);
+    },
+    watchMessages: (request, { signal }) => watchMessages(engine, request, signal),
   };
 }
 

@@ -1,10 +1,12 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/node_service_pb.js";
+import type { NodeResource } from "../../node/resources.js";
 import { toNodeSpec, toServiceSpec, toTcpConnectionSpec, toTcpListenerSpec } from "../from-proto.js";
-import { parseName, parseNodeName } from "../names.js";
+import { formatNodeName, parseName, parseNodeName } from "../names.js";
 import { toNode, toService, toTcpConnection, toTcpListener, toWorker } from "../to-proto.js";
 import { byCreation, byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+import { type Watched, type WatchedKind, watch } from "./watch.js";
 
 /** Each method is convert, call, convert. */
 export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.NodeService> {
@@ -26,6 +28,19 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
         toNode,
       );
       return create(pb.ListNodesResponseSchema, { nodes: items, ...page });
+    },
+    watchNodes(request, call) {
+      const nodes: WatchedKind<MessageInitShape<typeof pb.NodeSchema>> = {
+        source: {
+          kind: "node",
+          list: async () => (await engine.nodes.list()).map(watchedNode),
+          get: async (_, id) => watchedNode(await engine.nodes.get(id)),
+        },
+        gone: ({ id }) => ({ name: formatNodeName(id) }),
+      };
+      return watch(engine, [nodes], request, call, (type, revision, node) =>
+        create(pb.WatchNodesResponseSchema, { type, revision, ...(node !== undefined && { node }) }),
+      );
     },
     async deleteNode({ name }) {
       await engine.nodes.delete(parseNodeName(name));
@@ -149,4 +164,8 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
       return create(pb.ListWorkersResponseSchema, { workers: items, ...page });
     },
   };
+}
+
+function watchedNode(node: NodeResource): Watched<pb.Node> {
+  return { node: node.id, id: node.id, toPart: () => toNode(node) };
 }

@@ -1,10 +1,17 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/portal_service_pb.js";
+import type { InletResource, OutletResource } from "../../node/resources.js";
 import { toInletSpec, toOutletSpec } from "../from-proto.js";
-import { parseName, parseNodeName } from "../names.js";
+import { formatName, parseName, parseNodeName } from "../names.js";
 import { toInlet, toOutlet } from "../to-proto.js";
 import { byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+import { watch, watchedKind } from "./watch.js";
+
+/** Bytes and sessions are in no change log: they would fill it. */
+function figuresOf({ status }: InletResource | OutletResource): string {
+  return JSON.stringify([status.sessions, status.lastError]);
+}
 
 /** Each method is convert, call, convert. */
 export function portalService(context: ServiceContext): ServiceImpl<typeof pb.PortalService> {
@@ -48,6 +55,32 @@ export function portalService(context: ServiceContext): ServiceImpl<typeof pb.Po
       const list = () => engine.outlets.list(node);
       const { items, ...page } = await listPage(context, request, list, byId, toOutlet);
       return create(pb.ListOutletsResponseSchema, { outlets: items, ...page });
+    },
+    watchPortals(request, call) {
+      type Part = NonNullable<MessageInitShape<typeof pb.WatchPortalsResponseSchema>["resource"]>;
+      const kinds = [
+        watchedKind<InletResource, Part>(engine, request, {
+          kind: "inlet",
+          collection: engine.inlets,
+          toPart: (inlet) => ({ case: "inlet", value: toInlet(inlet) }),
+          gone: ({ node, id }) => ({ case: "inlet", value: { name: formatName("inlets", node, id) } }),
+          figures: figuresOf,
+        }),
+        watchedKind<OutletResource, Part>(engine, request, {
+          kind: "outlet",
+          collection: engine.outlets,
+          toPart: (outlet) => ({ case: "outlet", value: toOutlet(outlet) }),
+          gone: ({ node, id }) => ({ case: "outlet", value: { name: formatName("outlets", node, id) } }),
+          figures: figuresOf,
+        }),
+      ];
+      return watch(engine, kinds, request, call, (type, revision, resource) =>
+        create(pb.WatchPortalsResponseSchema, {
+          type,
+          revision,
+          ...(resource !== undefined && { resource }),
+        }),
+      );
     },
     async deleteOutlet({ name }) {
       const { node, id } = parseName("outlets", name);

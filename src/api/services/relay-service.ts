@@ -1,10 +1,12 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/relay_service_pb.js";
+import type { RelayRegistrationResource, RelayResource } from "../../node/resources.js";
 import { toRelaySpec } from "../from-proto.js";
-import { parseName, parseNodeName } from "../names.js";
+import { formatName, parseName, parseNodeName } from "../names.js";
 import { toRelay, toRelayRegistration } from "../to-proto.js";
 import { byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+import { watch, watchedKind } from "./watch.js";
 
 /** Each method is convert, call, convert. */
 export function relayService(context: ServiceContext): ServiceImpl<typeof pb.RelayService> {
@@ -33,6 +35,30 @@ export function relayService(context: ServiceContext): ServiceImpl<typeof pb.Rel
       const { node, id } = parseName("relays", name);
       await engine.relays.delete(node, id);
       return create(pb.DeleteRelayResponseSchema);
+    },
+
+    watchRelays(request, call) {
+      type Part = NonNullable<MessageInitShape<typeof pb.WatchRelaysResponseSchema>["resource"]>;
+      const kinds = [
+        watchedKind<RelayResource, Part>(engine, request, {
+          kind: "relay",
+          collection: engine.relays,
+          toPart: (relay) => ({ case: "relay", value: toRelay(relay) }),
+          gone: ({ node, id }) => ({ case: "relay", value: { name: formatName("relays", node, id) } }),
+        }),
+        watchedKind<RelayRegistrationResource, Part>(engine, request, {
+          kind: "relay_registration",
+          collection: engine.relayRegistrations,
+          toPart: (registration) => ({ case: "relayRegistration", value: toRelayRegistration(registration) }),
+          gone: ({ node, id }) => ({
+            case: "relayRegistration",
+            value: { name: formatName("relayRegistrations", node, id) },
+          }),
+        }),
+      ];
+      return watch(engine, kinds, request, call, (type, revision, resource) =>
+        create(pb.WatchRelaysResponseSchema, { type, revision, ...(resource !== undefined && { resource }) }),
+      );
     },
 
     async getRelayRegistration({ name }) {

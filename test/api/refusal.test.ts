@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import http2 from "node:http2";
+import { test } from "node:test";
+import { apiFixture } from "../support/api-fixture.js";
+import { RawSocket, rawRequest, reasonsIn } from "../support/raw-http.js";
+
+const path = "/portway.v1.SystemService/GetServerInfo";
+
+test("what HTTP itself refuses is a problem, and what is no method is a failed call", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const authorization = `Bearer ${token}`;
+  const requests = [
+    { request: { path, method: "DELETE" }, status: 405, type: "application/problem+json" },
+    {
+      request: { path, headers: { "content-type": "image/jpeg" } },
+      status: 415,
+      type: "application/problem+json",
+    },
+    { request: { path: "/portway.v1.SystemService/Nope" }, status: 404, type: "application/json" },
+  ];
+  for (const { request, status, type } of requests) {
+    const answer = await rawRequest({ at, ...request, headers: { ...request.headers, authorization } });
+    assert.deepEqual([answer.status, answer.headers["content-type"]], [status, type]);
+    assert.equal(reasonsIn(answer.body).length, 1);
+  }
+});
+
+test("a gRPC caller with a codec that is not spoken hears a gRPC status", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const session = http2.connect(`http://${at}`);
+  t.after(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    authorization: `Bearer ${token}`,
+    "content-type": "application/grpc+avro",
+    te: "trailers",
+  });
+  stream.end();
+  const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once("response", resolve));
+  assert.deepEqual([headers[":status"], headers["grpc-status"]], [200, "12"]);
+});
+
+test("a message that is compressed without saying how is refused as malformed", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const session = http2.connect(`http://${at}`);
+  t.after(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": path,
+    authorization: `Bearer ${token}`,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.end(Buffer.from([1, 0, 0, 0, 1, 0]));
+  stream.resume();
+  const trailers = await new Promise<http2.IncomingHttpHeaders>((resolve) => {
+    stream.once("trailers", resolve);
+    stream.once("response", (headers) => {
+      if (headers["grpc-status"] !== undefined) resolve(headers);
+    });
+  });
+  assert.equal(trailers["grpc-status"], "13");
+});
+
+test("a body that nobody reads does not stand in the way of the next request", async (t) => {
+  const { server, token } = await apiFixture(t, { limits: { maxRequestBytes: 1000 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const client = new RawSocket(at);
+  t.after(() => client.socket.destroy());
+  client.socket.write(
+    `POST ${path} HTTP/1.1\r\nhost: ${at}\r\nauthorization: Bearer ${token}\r\n` +
+      `content-type: application/proto\r\ncontent-length: 5000\r\n\r\n${"a".repeat(2000)}`,
+  );
+  const answer = await client.until("MESSAGE_TOO_LARGE");
+  assert.match(answer, /^HTTP\/1\.1 429 /);
+  assert.match(answer, /\r\nconnection: close\r\n/i);
+});

@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import net from "node:net";
+import { test } from "node:test";
+import { NodeService } from "../../../gen/portway/v1/node_service_pb.js";
+import { type InletStatus, PortalService } from "../../../gen/portway/v1/portal_service_pb.js";
+import { State, WatchEventType } from "../../../gen/portway/v1/resource_pb.js";
+import { silentLog } from "../../../src/base/log.js";
+import { createEngine } from "../../../src/node/host.js";
+import { apiFixture, clientFor, transportFor } from "../../support/api-fixture.js";
+
+test("on real nodes, a watch of portals sees sessions, bytes each way and the last error, and one of nodes the drain", async (t) => {
+  const engine = createEngine({ log: () => silentLog, logPath: () => "" });
+  t.after(() => engine.close());
+  const { server, token } = await apiFixture(t, { engine });
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const transport = transportFor("grpc", url, { token });
+  const target = net.createServer((socket) => {
+    socket.on("error", () => {});
+    socket.on("data", () => socket.write("12345678"));
+  });
+  t.after(() => target.close());
+  await new Promise<void>((resolve) => target.listen(0, "127.0.0.1", resolve));
+  const { port } = target.address() as net.AddressInfo;
+  await engine.nodes.create("n1", { tcpListenerAddress: "" });
+  await engine.outlets.create("n1", "outlet", { target: `127.0.0.1:${port}` });
+  const portals = clientFor(PortalService, transport);
+  const { inlet } = await portals.createInlet({
+    parent: "nodes/n1",
+    inletId: "i",
+    inlet: { to: "/service/outlet" },
+    wait: { seconds: 10n },
+  });
+
+  const figuresInterval = { nanos: 100_000_000 };
+  const events = portals.watchPortals({ figuresInterval }, { timeoutMs: 20_000 })[Symbol.asyncIterator]();
+  const untilInlet = async (isSo: (status: InletStatus) => boolean): Promise<void> => {
+    for (;;) {
+      const { value, done } = await events.next();
+      assert.ok(!done);
+      if (value.resource.case !== "inlet") continue;
+      const { status } = value.resource.value;
+      if (status !== undefined && isSo(status)) return;
+    }
+  };
+  const connect = (): net.Socket => {
+    const client = net.connect(Number(inlet?.status?.boundAddress.split(":")[1]), "127.0.0.1");
+    client.on("error", () => {});
+    return client;
+  };
+  const client = connect();
+  client.write("abc");
+  await untilInlet(
+    ({ sessions }) => sessions?.open === 1 && sessions.bytesIn === 3n && sessions.bytesOut === 8n,
+  );
+  client.destroy();
+  await untilInlet(({ sessions }) => sessions?.open === 0 && sessions.opened === 1n);
+  target.close();
+  connect();
+  await untilInlet(({ lastError }) => lastError !== "");
+
+  const nodes = clientFor(NodeService, transport)
+    .watchNodes({}, { timeoutMs: 20_000 })
+    [Symbol.asyncIterator]();
+  assert.equal((await nodes.next()).value.type, WatchEventType.ADDED);
+  assert.equal((await nodes.next()).value.type, WatchEventType.SYNCED);
+  await engine.drain(0);
+  const { value } = await nodes.next();
+  assert.equal(value.type, WatchEventType.MODIFIED);
+  assert.equal(value.node.status.state, State.DRAINING);
+});
