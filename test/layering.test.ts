@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   relay: ["base", "model", "routing"],
   portal: ["base", "model", "routing"],
   node: ["base", "model", "wire", "transport", "routing", "services", "relay", "portal"],
+  embed: ["base", "model", "routing", "node"],
   api: ["base", "model", "node", "gen"],
   client: ["base", "gen"],
   cli: ["base", "model", "client", "gen"],

@@ -63,9 +63,33 @@ export function localFailure(
   return new CallError(code, message, { sent: options.sent, cause });
 }
 
-/** What the daemon, or whatever answered in its place, said with a status that is not 200. */
-export function errorOfResponse(status: number, contentType: string, body: Uint8Array): CallError {
-  const said = contentType.startsWith("application/json") ? readErrorJson(body) : undefined;
+/** Of a message, as request and as answer. */
+export const contentType = "application/proto";
+
+/** Of a message in an envelope, and of the stream that answers it. */
+export const streamContentType = "application/connect+proto";
+
+/** Throws what the daemon said went wrong, or that it is no daemon who answered. `name` is where it was asked. */
+export function throwUnlessAnswer(
+  name: string,
+  status: number,
+  type: string,
+  body: Uint8Array,
+  expected: string = contentType,
+): void {
+  if (status !== 200) throw errorOfResponse(status, type, body);
+  if (type.split(";", 1)[0]?.trim() === expected) return;
+  const message = `${name} answered with "${type}", not ${expected}: is it a Portway daemon?`;
+  throw new CallError("unknown", message);
+}
+
+export function tooLargeAnswer(name: string, maxBytes: number): CallError {
+  return new CallError("resource_exhausted", `the answer of ${name} is larger than ${maxBytes} bytes`);
+}
+
+function errorOfResponse(status: number, contentType: string, body: Uint8Array): CallError {
+  const isError = /^application\/(problem\+)?json\b/.test(contentType);
+  const said = isError ? readErrorJson(body) : undefined;
   if (said !== undefined) return said;
   const code = codeOfStatus[status] ?? "unknown";
   return new CallError(code, `HTTP status ${status} without an error of a Portway daemon: is it one?`);
@@ -86,12 +110,15 @@ const codeOfStatus: Readonly<Record<number, CodeName>> = {
 };
 
 function readErrorJson(body: Uint8Array): CallError | undefined {
-  let read: unknown;
   try {
-    read = JSON.parse(new TextDecoder().decode(body));
+    return errorOfJson(JSON.parse(new TextDecoder().decode(body)));
   } catch {
     return undefined;
   }
+}
+
+/** An error as the Connect protocol has it in JSON; undefined if `read` is none. */
+export function errorOfJson(read: unknown): CallError | undefined {
   if (typeof read !== "object" || read === null) return undefined;
   const { code, message, details } = read as { code?: unknown; message?: unknown; details?: unknown };
   if (typeof code !== "string" || !Object.hasOwn(codes, code)) return undefined;
@@ -104,15 +131,15 @@ function readDetail(detail: unknown): ErrorDetail[] {
   if (typeof detail !== "object" || detail === null) return [];
   const { type, value } = detail as { type?: unknown; value?: unknown };
   if (typeof type !== "string" || typeof value !== "string") return [];
-  return [{ type, value: new Uint8Array(Buffer.from(value, "base64")) }];
+  try {
+    return [{ type, value: Uint8Array.from(atob(value), (digit) => digit.charCodeAt(0)) }];
+  } catch {
+    return [];
+  }
 }
 
-/**
- * The error that callers get. Connect's own class is loaded here, at the first failure: it costs a quarter of a CLI
- * call, which most calls can do without.
- */
-export async function connectErrorOf(error: CallError): Promise<ConnectError> {
-  const { ConnectError: Constructor } = await import("@connectrpc/connect");
+/** The error that callers get. `Constructor` is Connect's own class. */
+export function connectErrorOf(error: CallError, Constructor: typeof ConnectError): ConnectError {
   const failed = new Constructor(
     error.message,
     codes[error.code],

@@ -1,7 +1,7 @@
 import type { DescMethodUnary, Message, MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions } from "@connectrpc/connect";
+import type { CallOptions, ConnectError } from "@connectrpc/connect";
 import { Backoff } from "../base/backoff.js";
-import { PortwayError } from "../base/errors.js";
+import { messageOf, PortwayError } from "../base/errors.js";
 import { CallError, connectErrorOf, localFailure } from "./call-error.js";
 import type { Exchange, ExchangeResponse } from "./exchange.js";
 import type { ClientOptions } from "./options.js";
@@ -11,6 +11,17 @@ export type UnaryCall = (
   input: MessageInitShape<DescMethodUnary["input"]>,
   options?: CallOptions,
 ) => Promise<Message>;
+
+/**
+ * What a call needs of other packages. Node loads them at the first call, and Connect's error class at the first
+ * failure: that costs a quarter of a CLI call, which most calls can do without. A bundle has them in it.
+ */
+export interface Libraries {
+  readonly protobuf: () => Promise<Protobuf>;
+  readonly connectError: () => Promise<typeof ConnectError>;
+}
+
+export type Protobuf = Pick<typeof import("@bufbuild/protobuf"), "create" | "fromBinary" | "toBinary">;
 
 const firstDelayMs = 50;
 const maxDelayMs = 1_000;
@@ -27,9 +38,10 @@ export function createCall(
   exchange: () => Promise<Exchange>,
   closed: AbortSignal,
   options: Required<ClientOptions>,
+  libraries: Libraries,
 ): UnaryCall {
   return async (method, input, callOptions = {}) => {
-    const { create, fromBinary, toBinary } = await import("@bufbuild/protobuf");
+    const { create, fromBinary, toBinary } = await libraries.protobuf();
     const message = create(method.input, input);
     const isRepeatable = withRequestId(method, message) || method.idempotency === noSideEffects;
     const path = `/${method.parent.typeName}/${method.name}`;
@@ -68,7 +80,7 @@ export function createCall(
         }
       }
     } catch (error) {
-      throw await asConnectError(error);
+      throw connectErrorOf(asCallError(error), await libraries.connectError());
     } finally {
       limit[Symbol.dispose]();
     }
@@ -83,23 +95,25 @@ function withRequestId(method: DescMethodUnary, message: Message): boolean {
   return true;
 }
 
-interface Limit extends Disposable {
+export interface Limit extends Disposable {
   readonly signal: AbortSignal;
 }
 
-/** Ends at the deadline, when the caller gives up, or when the client is closed; the reason says which. */
-function limitOf(
-  timeoutMs: number,
+/** Ends at the deadline, if there is one, when the caller gives up, or when the client is closed; the reason says which. */
+export function limitOf(
+  timeoutMs: number | undefined,
   name: string,
   closed: AbortSignal,
   given: AbortSignal | undefined,
 ): Limit {
   const controller = new AbortController();
   const end = (error: CallError): void => controller.abort(error);
-  const timer = setTimeout(() => {
-    const message = `${name} was not answered within ${timeoutMs} ms`;
-    end(localFailure("deadline_exceeded", "timed_out", message, { method: name, timeoutMs }, { sent: true }));
-  }, timeoutMs);
+  const onTime = (limitMs: number): void => {
+    const message = `${name} was not answered within ${limitMs} ms`;
+    const facts = { method: name, timeoutMs: limitMs };
+    end(localFailure("deadline_exceeded", "timed_out", message, facts, { sent: true }));
+  };
+  const timer = timeoutMs === undefined ? undefined : setTimeout(onTime, timeoutMs, timeoutMs);
   const onClosed = (): void => end(new CallError("canceled", `${name} was canceled: the client is closed`));
   const onGiven = (): void =>
     end(new CallError("canceled", `${name} was canceled`, { cause: given?.reason }));
@@ -117,7 +131,7 @@ function limitOf(
   };
 }
 
-function headersOf(given: CallOptions["headers"]): Record<string, string> {
+export function headersOf(given: CallOptions["headers"]): Record<string, string> {
   return given === undefined ? {} : Object.fromEntries(new Headers(given));
 }
 
@@ -136,11 +150,8 @@ function tellHeaders({ headers }: ExchangeResponse, { onHeader, onTrailer }: Cal
   onTrailer?.(trailer);
 }
 
-function asConnectError(error: unknown): Promise<Error> {
-  if (error instanceof CallError) return connectErrorOf(error);
-  if (error instanceof PortwayError) {
-    return connectErrorOf(new CallError("unavailable", error.message, { cause: error }));
-  }
-  const message = error instanceof Error ? error.message : String(error);
-  return connectErrorOf(new CallError("internal", message, { cause: error }));
+export function asCallError(error: unknown): CallError {
+  if (error instanceof CallError) return error;
+  if (error instanceof PortwayError) return new CallError("unavailable", error.message, { cause: error });
+  return new CallError("internal", messageOf(error), { cause: error });
 }

@@ -1,9 +1,8 @@
 import { setMaxListeners } from "node:events";
-import type { DescMethodUnary, DescService, MessageInitShape } from "@bufbuild/protobuf";
-import type { CallOptions, Client } from "@connectrpc/connect";
-import { createCall, type UnaryCall } from "./call.js";
-import type { PortwayClient } from "./client.js";
-import { createExchange, type Exchange } from "./exchange.js";
+import type { Libraries } from "./call.js";
+import { type Channel, channelOn } from "./channel.js";
+import { type PortwayClient, portwayClientOn } from "./client.js";
+import { createNodeExchange } from "./node-exchange.js";
 import { type ClientOptions, type ClientTarget, resolveClientOptions } from "./options.js";
 
 /**
@@ -12,7 +11,12 @@ import { type ClientOptions, type ClientTarget, resolveClientOptions } from "./o
  *
  * Throws a TypeError for a base URL that is none.
  */
-export function createPortwayClient(target: ClientTarget, given: ClientOptions = {}): PortwayClient {
+export function createPortwayClient(target: ClientTarget, options?: ClientOptions): PortwayClient {
+  return portwayClientOn(createChannel(target, options));
+}
+
+/** The same for programs that name the services which they use. */
+export function createChannel(target: ClientTarget, given?: ClientOptions): Channel {
   if ("baseUrl" in target && !/^https?:$/.test(new URL(target.baseUrl).protocol)) {
     throw new TypeError(`"${target.baseUrl}" is no base URL: expected http or https`);
   }
@@ -20,59 +24,10 @@ export function createPortwayClient(target: ClientTarget, given: ClientOptions =
   const closed = new AbortController();
   // Each call that is under way listens to its signal.
   setMaxListeners(0, closed.signal);
-  let exchange: Promise<Exchange> | undefined;
-  const open = (): Promise<Exchange> => {
-    exchange ??= createExchange(target, options);
-    return exchange;
-  };
-  const call = createCall(open, closed.signal, options);
-  return {
-    nodes: lazyClient(
-      async () => (await import("../../gen/portway/v1/node_service_pb.js")).NodeService,
-      call,
-    ),
-    relays: lazyClient(
-      async () => (await import("../../gen/portway/v1/relay_service_pb.js")).RelayService,
-      call,
-    ),
-    portals: lazyClient(
-      async () => (await import("../../gen/portway/v1/portal_service_pb.js")).PortalService,
-      call,
-    ),
-    messages: lazyClient(
-      async () => (await import("../../gen/portway/v1/message_service_pb.js")).MessageService,
-      call,
-    ),
-    system: lazyClient(
-      async () => (await import("../../gen/portway/v1/system_service_pb.js")).SystemService,
-      call,
-    ),
-    [Symbol.dispose]() {
-      closed.abort();
-      void exchange?.then((opened) => opened[Symbol.dispose]());
-    },
-  };
+  return channelOn({ exchange: () => createNodeExchange(target, options), closed, options, libraries });
 }
 
-/** A client whose service is loaded by its first call. All methods of the API are unary. */
-function lazyClient<S extends DescService>(load: () => Promise<S>, call: UnaryCall): Client<S> {
-  const invoke = async (
-    name: string,
-    input: MessageInitShape<DescMethodUnary["input"]>,
-    options?: CallOptions,
-  ) => {
-    const service = await load();
-    const method = service.method[name];
-    if (method?.methodKind !== "unary")
-      throw new TypeError(`${service.typeName} has no unary method "${name}"`);
-    return call(method as DescMethodUnary, input, options);
-  };
-  return new Proxy({} as Client<S>, {
-    // A `then` would make the client look like a promise to whoever awaits it.
-    get: (_target, name) =>
-      typeof name !== "string" || name === "then"
-        ? undefined
-        : (input: MessageInitShape<DescMethodUnary["input"]>, options?: CallOptions) =>
-            invoke(name, input, options),
-  });
-}
+const libraries: Libraries = {
+  protobuf: () => import("@bufbuild/protobuf"),
+  connectError: async () => (await import("@connectrpc/connect")).ConnectError,
+};

@@ -1,0 +1,145 @@
+import { create } from "@bufbuild/protobuf";
+import type { Client } from "@connectrpc/connect";
+import {
+  AcknowledgeSchema,
+  CloseSchema,
+  type MessageService,
+  type ReceivedMessage,
+  type ReceiveMessagesResponse,
+  ReplySchema,
+  SendSchema,
+  type SteerWorkerRequest,
+  type WhenFull,
+} from "../../gen/portway/v1/message_service_pb.js";
+import { Backoff } from "../base/backoff.js";
+import { failureOf } from "./errors.js";
+import { type Pace, systemPace } from "./options.js";
+
+export interface OpenWorkerOptions {
+  /** `nodes/{node}` */
+  readonly node: string;
+  /** As text; one that nobody can guess if not given. */
+  readonly address?: string;
+  readonly whenFull?: WhenFull;
+  /** Messages that wait in the daemon at most, with those that are being worked on; 1024 if not given. */
+  readonly queueMessages?: number;
+  /** How long the worker stays at the daemon while it is not reached from here; 60 s if not given. */
+  readonly resumeWindowMs?: number;
+  /** Ends the worker. */
+  readonly signal?: AbortSignal;
+  /** For tests: how a wait between two attempts is waited, and what time it is. */
+  readonly pace?: Pace;
+}
+
+/**
+ * This program as a worker of a node. Reading it gives the messages, each once, in their order; one counts as done when
+ * the next is asked for. It is read by one reader. A connection that is lost is made again within the resume window,
+ * and nothing that was queued is missed. `await using`, or `close`, frees its address.
+ */
+export interface RemoteWorker extends AsyncDisposable, AsyncIterable<ReceivedMessage> {
+  readonly name: string;
+  readonly address: string;
+  /** Answers a message along its return route. */
+  reply(to: Pick<ReceivedMessage, "id">, payload: Uint8Array): Promise<void>;
+  /** Sends a message from the worker, along a MultiAddr or a route as it stands in a message. */
+  send(onwardRoute: string, payload: Uint8Array): Promise<void>;
+  close(): Promise<void>;
+}
+
+type Messages = Pick<Client<typeof MessageService>, "receiveMessages" | "steerWorker">;
+
+const defaultQueueMessages = 1024;
+const defaultResumeWindowMs = 60_000;
+const firstDelayMs = 50;
+const maxDelayMs = 2_000;
+
+/** Opens a worker by ReceiveMessages and SteerWorker, which need no more than HTTP/1.1. Rejects as ReceiveMessages does. */
+export async function openWorker(messages: Messages, options: OpenWorkerOptions): Promise<RemoteWorker> {
+  const { node, address = "", whenFull, queueMessages = defaultQueueMessages, signal } = options;
+  const { resumeWindowMs = defaultResumeWindowMs, pace = systemPace } = options;
+  const closed = new AbortController();
+  const ended = signal === undefined ? closed.signal : AbortSignal.any([signal, closed.signal]);
+  const resumeWindow = { seconds: BigInt(Math.ceil(resumeWindowMs / 1000)), nanos: 0 };
+  const limits = { queueMessages, resumeWindow, ...(whenFull !== undefined && { whenFull }) };
+  let token = "";
+  let doneId = 0n;
+
+  const open = async (): Promise<AsyncIterator<ReceiveMessagesResponse>> => {
+    const asked = { node, address, ...limits, resumeToken: token, acknowledgedId: doneId };
+    const stream = messages.receiveMessages({ open: asked }, { signal: ended });
+    return stream[Symbol.asyncIterator]();
+  };
+  let stream = await open();
+  const first = await stream.next();
+  if (first.done === true || first.value.response.case !== "opened") {
+    await stream.return?.();
+    throw new TypeError("the daemon did not say that the worker was opened: is it of another version?");
+  }
+  const { name, address: given, token: secret } = first.value.response.value;
+  token = secret;
+
+  /** The next response; a stream that was lost is opened again until the resume window has passed. */
+  const next = async (): Promise<IteratorResult<ReceiveMessagesResponse>> => {
+    const backoff = new Backoff({ firstMs: firstDelayMs, maxMs: maxDelayMs, random: () => pace.random() });
+    let lostMs: number | undefined;
+    for (;;) {
+      try {
+        return await stream.next();
+      } catch (error) {
+        if (closed.signal.aborted) return { done: true, value: undefined };
+        if (ended.aborted || failureOf(error).code !== "unavailable") throw error;
+        lostMs ??= pace.nowMs();
+        if (pace.nowMs() - lostMs >= resumeWindowMs) throw error;
+        await pace.wait(backoff.nextMs(), ended).catch((reason) => {
+          if (!closed.signal.aborted) throw reason;
+        });
+        stream = await open();
+      }
+    }
+  };
+  const steer = async (request: SteerWorkerRequest["request"]): Promise<void> => {
+    await messages.steerWorker({ token, request });
+  };
+
+  const read = async function* (): AsyncGenerator<ReceivedMessage, void, undefined> {
+    // The daemon keeps what is not acknowledged in the worker's queue.
+    const batch = BigInt(Math.max(1, Math.floor(queueMessages / 4)));
+    let toldId = doneId;
+    for (;;) {
+      const { done, value } = await next();
+      if (done === true) return;
+      const { response } = value;
+      if (response.case !== "message" || response.value.id <= doneId) continue;
+      yield response.value;
+      doneId = response.value.id;
+      if (doneId - toldId < batch) continue;
+      try {
+        await steer({ case: "acknowledge", value: create(AcknowledgeSchema, { throughId: doneId }) });
+        toldId = doneId;
+      } catch (error) {
+        // It is told again when the connection is back.
+        if (failureOf(error).code !== "unavailable") throw error;
+      }
+    }
+  };
+  const close = async (): Promise<void> => {
+    if (closed.signal.aborted) return;
+    try {
+      await steer({ case: "close", value: create(CloseSchema) });
+    } catch (error) {
+      if (failureOf(error).code !== "not_found") throw error;
+    } finally {
+      closed.abort();
+    }
+  };
+  return {
+    name,
+    address: given,
+    reply: (to, payload) => steer({ case: "reply", value: create(ReplySchema, { toId: to.id, payload }) }),
+    send: (onwardRoute, payload) =>
+      steer({ case: "send", value: create(SendSchema, { onwardRoute, payload }) }),
+    close,
+    [Symbol.asyncIterator]: read,
+    [Symbol.asyncDispose]: close,
+  };
+}

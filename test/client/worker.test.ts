@@ -1,0 +1,124 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import {
+  ReceiveMessagesRequestSchema,
+  ReceiveMessagesResponseSchema,
+  SteerWorkerRequestSchema,
+  SteerWorkerResponseSchema,
+} from "../../gen/portway/v1/message_service_pb.js";
+import { failureOf } from "../../src/client/errors.js";
+import { createPortwayClient } from "../../src/client/portway-client.js";
+import { openWorker } from "../../src/client/worker.js";
+import {
+  type Answer,
+  type Asked,
+  answerError,
+  answerProto,
+  answerStream,
+  fakeDaemon,
+} from "./fake-daemon.js";
+import { fakePace } from "./fake-pace.js";
+
+const opened = toBinary(
+  ReceiveMessagesResponseSchema,
+  create(ReceiveMessagesResponseSchema, {
+    response: { case: "opened", value: { name: "nodes/n1/workers/w", address: "w", token: "secret" } },
+  }),
+);
+const message = (id: number): Uint8Array =>
+  toBinary(
+    ReceiveMessagesResponseSchema,
+    create(ReceiveMessagesResponseSchema, { response: { case: "message", value: { id: BigInt(id) } } }),
+  );
+const draining = { code: "unavailable", message: "draining" };
+const done = answerProto(toBinary(SteerWorkerResponseSchema, create(SteerWorkerResponseSchema)));
+
+/** Streams in turn for ReceiveMessages, `done` for all that is steered. */
+function daemonWith(...streams: readonly Answer[]): Answer {
+  let count = 0;
+  return (asked, response) => {
+    if (asked.path.endsWith("/SteerWorker")) done(asked, response);
+    else streams[Math.min(count++, streams.length - 1)]?.(asked, response);
+  };
+}
+
+function opens(asked: readonly Asked[]): string[] {
+  return asked
+    .filter(({ path }) => path.endsWith("/ReceiveMessages"))
+    .map(({ body }) => fromBinary(ReceiveMessagesRequestSchema, body.subarray(5)).open)
+    .map((open) => `${open?.address} ${open?.resumeToken} ${open?.acknowledgedId}`);
+}
+
+function steered(asked: readonly Asked[]): string[] {
+  return asked
+    .filter(({ path }) => path.endsWith("/SteerWorker"))
+    .map(({ body }) => fromBinary(SteerWorkerRequestSchema, body))
+    .map(({ token, request }) =>
+      `${token} ${request.case} ${request.case === "acknowledge" ? request.value.throughId : ""}`.trim(),
+    );
+}
+
+test("a worker whose stream is lost takes itself over, and reads each message once", async () => {
+  await using daemon = await fakeDaemon(
+    daemonWith(
+      answerStream([opened, message(1), message(2)], draining),
+      (_asked, response) => void response.socket?.destroy(),
+      answerStream([opened, message(2), message(3), message(4)]),
+    ),
+  );
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  const pace = fakePace(0);
+  const options = { node: "nodes/n1", address: "w", queueMessages: 8, pace };
+  const heard: bigint[] = [];
+  {
+    await using worker = await openWorker(client.messages, options);
+    assert.deepEqual([worker.name, worker.address], ["nodes/n1/workers/w", "w"]);
+    for await (const one of worker) {
+      heard.push(one.id);
+      if (one.id === 4n) {
+        await worker.reply(one, Uint8Array.of(1));
+        break;
+      }
+    }
+  }
+  assert.deepEqual(heard, [1n, 2n, 3n, 4n]);
+  assert.deepEqual(opens(daemon.asked), ["w  0", "w secret 2", "w secret 2"]);
+  assert.deepEqual(steered(daemon.asked), ["secret acknowledge 2", "secret reply", "secret close"]);
+  assert.deepEqual(pace.waits, [25, 50]);
+});
+
+test("a worker that can't be reached for its resume window fails, and so does one that is refused", async () => {
+  const pace = fakePace(0);
+  for (const [end, code] of [
+    [draining, "unavailable"],
+    [{ code: "aborted", message: "resumed by another" }, "aborted"],
+  ] as const) {
+    await using daemon = await fakeDaemon(
+      daemonWith(answerStream([opened], end), answerError(503, draining)),
+    );
+    using client = createPortwayClient({ socketPath: daemon.socketPath });
+    const options = { node: "nodes/n1", pace, resumeWindowMs: 1_000 };
+    const worker = await openWorker(client.messages, options);
+    const read = async (): Promise<void> => {
+      for await (const _one of worker);
+    };
+    await assert.rejects(read(), (error) => failureOf(error).code === code);
+  }
+  await using daemon = await fakeDaemon(answerError(409, { code: "already_exists", message: "taken" }));
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  await assert.rejects(openWorker(client.messages, { node: "nodes/n1" }), /taken/);
+});
+
+test("closing a worker ends the loop that reads it", async () => {
+  await using daemon = await fakeDaemon(daemonWith(answerStream([opened])));
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  const worker = await openWorker(client.messages, { node: "nodes/n1" });
+  const read = (async () => {
+    for await (const _one of worker);
+  })();
+  await worker.close();
+  await worker.close();
+  await read;
+  assert.deepEqual(steered(daemon.asked), ["secret close"]);
+});
