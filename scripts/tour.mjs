@@ -85,19 +85,20 @@ function portway(line, { quiet = false } = {}) {
 }
 
 function fetchThrough(port, method) {
+  return fetchFrom({ port, host: "127.0.0.1" }, method);
+}
+
+function fetchFrom(where, method) {
   return new Promise((resolve, reject) => {
-    const request = http.request(
-      { port, host: "127.0.0.1", method, agent: false, timeout: limitMs },
-      (response) => {
-        let text = "";
-        response.on("data", (data) => {
-          text += data;
-        });
-        response.on("end", () =>
-          resolve({ line: `HTTP/${response.httpVersion} ${response.statusCode} OK`, text }),
-        );
-      },
-    );
+    const request = http.request({ ...where, method, agent: false, timeout: limitMs }, (response) => {
+      let text = "";
+      response.on("data", (data) => {
+        text += data;
+      });
+      response.on("end", () =>
+        resolve({ line: `HTTP/${response.httpVersion} ${response.statusCode} OK`, text }),
+      );
+    });
     request.on("timeout", () => request.destroy(new Error("no answer in time")));
     request.on("error", reject);
     request.end();
@@ -146,6 +147,11 @@ try {
   check(page.text === body, "the portal brought the target's page");
   daemonPid = JSON.parse(await portway("status --output json", { quiet: true })).pid ?? 0;
   check(daemonPid > 0 && isAlive(daemonPid), "one daemon runs it all");
+  const docs = await fetchFrom(
+    { socketPath: join(home, "run", "api.sock"), path: "/docs/", headers: { host: "localhost" } },
+    "GET",
+  );
+  check(docs.text.includes("portway.v1.NodeService"), "the daemon serves the reference of its API");
   await portway("node delete --all");
 } catch (error) {
   failures.push(error.message);
