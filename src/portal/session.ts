@@ -157,7 +157,8 @@ export class Session implements Worker, LocalStreamUser {
   handle(message: Message): Outcome {
     if (message.onward.length > 1) return "unexpected";
     const { memory, payloadStart, payloadEnd } = message.cargo;
-    if (this.#state === "open" && memory[payloadStart] === kind.payload && this.#stream !== undefined) {
+    const isData = payloadStart < payloadEnd && memory[payloadStart] === kind.payload;
+    if (this.#state === "open" && isData && this.#stream !== undefined) {
       if (this.#stream.queuedBytes >= this.#limits.localQueueBytes) return this.#gate;
     }
     let said: PortalMessage;
