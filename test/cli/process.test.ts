@@ -191,7 +191,8 @@ describe("on a pseudo-terminal", { skip: !hasTerminal && "there is no python3 to
       "relay create r --at /dnsaddr/127.0.0.1/tcp/9 --to n3 --connection-wait 1500ms",
     );
     assert.equal(slow.code, 0);
-    assert.match(slow.screen, /⠋ Waiting for the relay r at \/dnsaddr\/127\.0\.0\.1\/tcp\/9… 1 s/);
+    // A timer may be early by a part of a millisecond: the first frame may still say 0 s.
+    assert.match(slow.screen, /⠋ Waiting for the relay r at \/dnsaddr\/127\.0\.0\.1\/tcp\/9… [01] s/);
     assert.ok(slow.screen.includes("\r\u001b[2K! the relay r of the node n3 is not up: "), slow.screen);
 
     const shown = await portway("node show", [["Which node?", "2\n"]]);
