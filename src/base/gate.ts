@@ -67,8 +67,8 @@ export class Gate {
    * to wait again. That one is last then, so that nobody waits for ever behind others who fill the queue.
    */
   open(): void {
-    this.#stopTimer();
     if (this.#waiters.size === 0) return;
+    this.#stopTimer();
     const round = ++this.#waits;
     // One that is called may make others leave.
     for (const waiter of [...this.#waiters]) {

@@ -29,3 +29,9 @@ export class RecycledList<T> {
     this.#length = 0;
   }
 }
+
+/** Releases what is held and empties the list. */
+export function releaseAll(held: RecycledList<{ release(): void }>): void {
+  for (let at = 0; at < held.length; at += 1) held.at(at).release();
+  held.clear();
+}

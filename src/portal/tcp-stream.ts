@@ -1,5 +1,5 @@
 import { type Chunk, ChunkPool } from "../base/chunk.js";
-import { RecycledList } from "../base/recycled-list.js";
+import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
 import { afterRead } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
@@ -137,7 +137,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   }
 
   written(): void {
-    if (this.#inFlight !== undefined) release(this.#inFlight);
+    if (this.#inFlight !== undefined) releaseAll(this.#inFlight);
     this.#inFlight = undefined;
     this.#inFlightBytes = 0;
     this.#flush();
@@ -208,7 +208,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     const isTaken = this.#socket.write(this.#segments);
     this.#segments.clear();
     if (isTaken) {
-      release(held);
+      releaseAll(held);
       return;
     }
     this.#held = new RecycledList();
@@ -227,9 +227,9 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     const inFlight = this.#inFlight;
     if (inFlight !== undefined) {
       // A write that is under way still reads its bytes.
-      this.#socket.release(false, () => release(inFlight));
+      this.#socket.release(false, () => releaseAll(inFlight));
     }
-    release(this.#held);
+    releaseAll(this.#held);
     this.#segments.clear();
     this.#inFlight = undefined;
     this.#queuedBytes = 0;
@@ -237,9 +237,4 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     if (this.#own !== undefined) pool.giveBack(this.#own);
     this.#own = undefined;
   }
-}
-
-function release(held: RecycledList<Backing>): void {
-  for (let at = 0; at < held.length; at += 1) held.at(at).release();
-  held.clear();
 }

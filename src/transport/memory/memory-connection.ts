@@ -199,7 +199,7 @@ export class MemoryConnection implements Connection, GateWaiter {
 
   /** The other end's user has taken something. */
   #left(): void {
-    if (this.#gate.waiting > 0 && this.queuedBytes < this.#options.limits.sendQueueBytes) this.#gate.open();
+    if (this.queuedBytes < this.#options.limits.sendQueueBytes) this.#gate.open();
   }
 
   #end(reason: CloseReason): void {

@@ -1,6 +1,6 @@
 import { copyBytes } from "../../base/bytes.js";
 import { Chunk, ChunkPool } from "../../base/chunk.js";
-import { RecycledList } from "../../base/recycled-list.js";
+import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
 import { afterRead } from "../../base/turn.js";
 import type { Backing, Message } from "../../model/message.js";
@@ -231,25 +231,25 @@ export class FrameWriter {
   #schedule(): void {
     this.#gathered += 1;
     const isLittle = this.#queued.bytes < enoughBytes;
-    if (this.#flushDue !== "no") {
-      if (isLittle || this.#flushDue === "soon") return;
-      this.#flushDue = "soon";
-      afterRead(this.#flushNow);
-      return;
-    }
-    this.#gathered = 1;
-    if (isLittle && !this.#gathering) {
-      const now = this.#nowMs();
-      this.#gathering = now - this.#lastMs < closeMs;
-      this.#lastMs = now;
-    }
-    if (this.#gathering && isLittle) {
+    if (this.#flushDue === "soon" || (this.#flushDue === "end of turn" && isLittle)) return;
+    if (this.#flushDue === "no") this.#gathered = 1;
+    if (this.#flushDue === "no" && isLittle && this.#isGathering()) {
       this.#flushDue = "end of turn";
       setImmediate(flushGathered, this);
     } else {
       this.#flushDue = "soon";
       afterRead(this.#flushNow);
     }
+  }
+
+  /** Whether messages come close behind each other. */
+  #isGathering(): boolean {
+    if (!this.#gathering) {
+      const now = this.#nowMs();
+      this.#gathering = now - this.#lastMs < closeMs;
+      this.#lastMs = now;
+    }
+    return this.#gathering;
   }
 
   readonly #flushNow = (): void => {
@@ -267,8 +267,7 @@ export class FrameWriter {
 const { flushGathered } = FrameWriter;
 
 function letGo({ held, batches }: Load): void {
-  for (let at = 0; at < held.length; at += 1) held.at(at).release();
+  releaseAll(held);
   for (let at = 0; at < batches.length; at += 1) pool.giveBack(batches.at(at));
-  held.clear();
   batches.clear();
 }

@@ -262,8 +262,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
   }
 
   #emptied(): void {
-    if (this.#gate.waiting > 0 && this.#writer.queuedBytes < this.#options.limits.sendQueueBytes)
-      this.#gate.open();
+    if (this.#writer.queuedBytes < this.#options.limits.sendQueueBytes) this.#gate.open();
   }
 
   #end(reason: CloseReason, error: Error | undefined): void {
