@@ -5,6 +5,7 @@ import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
 import { Message } from "../model/message.js";
 import { Route } from "../model/route.js";
+import { Outbox } from "../routing/outbox.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { DropReason, Outcome } from "../routing/worker.js";
 import { decodePayload, type Encoding, encodePayload, type Payload } from "./payload.js";
@@ -117,21 +118,13 @@ export class FunctionWorker {
     if (this.#queuedBytes > 0 && this.#queuedBytes + bytes > this.#maxQueuedBytes) {
       return this.#isStalled ? "queue_full" : this.#gate;
     }
-    const own = Buffer.from(message.payload);
+    const kept = message.keep();
     let payload: Uint8Array;
     try {
-      payload = decodePayload(own, this.#encoding);
+      payload = decodePayload(kept.payload, this.#encoding);
     } catch {
       return "malformed_payload";
     }
-    const { trace, entrance } = message;
-    const kept = new Message({
-      onward: message.onward.keep(),
-      return: message.return.keep(),
-      payload: own,
-      trace: trace && Buffer.from(trace),
-      entrance,
-    });
     this.#queue.push({ message: kept, payload, bytes });
     this.#queuedBytes += bytes;
     // Not in the turn of whoever sends: the function may be slow, and may send messages itself.
@@ -185,24 +178,16 @@ export class FunctionWorker {
     const message = new Message({ onward: request.return, return: back, payload, trace, entrance });
     const { signal } = this.#closed;
     return new Promise((resolve) => {
-      let leave = (): void => {};
+      const outbox = new Outbox(this.#router, (drop) => {
+        signal.removeEventListener("abort", onClosed);
+        resolve(drop);
+      });
       const onClosed = (): void => {
-        leave();
+        outbox.clear();
         resolve(undefined);
       };
-      const offer = (): void => {
-        const outcome = this.#router.send(message);
-        if (typeof outcome === "object") {
-          const waiter = { gateOpened: offer };
-          leave = () => outcome.leave(waiter);
-          outcome.wait(waiter);
-          return;
-        }
-        signal.removeEventListener("abort", onClosed);
-        resolve(outcome);
-      };
       signal.addEventListener("abort", onClosed, { once: true });
-      offer();
+      outbox.put(message);
     });
   }
 }

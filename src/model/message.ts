@@ -139,6 +139,19 @@ export class Message {
     return new Message(this.cargo, onward, back);
   }
 
+  /** The same message with routes, payload and trace of its own, for whoever keeps it. */
+  keep(): Message {
+    const { trace, entrance, exit } = this;
+    return new Message({
+      onward: this.onward.keep(),
+      return: this.return.keep(),
+      payload: Buffer.from(this.payload),
+      trace: trace && Buffer.from(trace),
+      entrance,
+      exit,
+    });
+  }
+
   /** Takes one hop: the first address of the onward route is used up, `via` is where an answer would arrive. */
   hop(via: Address): Message {
     return new Message(this.cargo, this.onward.rest(), this.return.prepend(via));

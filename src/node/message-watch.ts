@@ -1,10 +1,9 @@
 import type { PortwayError } from "../base/errors.js";
 import { Address } from "../model/address.js";
 import type { Message } from "../model/message.js";
-import { Route } from "../model/route.js";
 import type { WorkerInfo } from "../routing/worker.js";
 import type { MessageEvent, MessageWatch, WatchMessages } from "./engine.js";
-import { localRoute } from "./route-resolver.js";
+import { parseLocalRoute } from "./route-resolver.js";
 
 /** What waits for a watcher; what comes beyond that is skipped. */
 const maxWaitingEvents = 1024;
@@ -42,8 +41,7 @@ export class QueuedMessageWatch implements MessageWatch {
   ) {
     this.#kinds = new Set(kinds);
     this.#address = address === "" ? undefined : Address.parse(address);
-    const prefix = onwardPrefix.startsWith("/") ? localRoute(onwardPrefix) : Route.parse(onwardPrefix);
-    this.#prefix = prefix.addresses();
+    this.#prefix = parseLocalRoute(onwardPrefix).addresses();
     this.#maxPayloadBytes = maxPayloadBytes;
     this.#woken = woken;
     this.#closed = closed;

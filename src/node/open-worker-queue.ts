@@ -1,14 +1,10 @@
-import type { Entrance, Message } from "../model/message.js";
-import type { Route } from "../model/route.js";
+import type { Message } from "../model/message.js";
 
-/** A message that arrived at an open worker, with bytes of its own. */
+/** A message that arrived at an open worker. */
 export interface QueuedMessage {
   readonly id: number;
-  readonly onward: Route;
-  readonly return: Route;
-  readonly payload: Buffer;
-  readonly trace: Buffer | undefined;
-  readonly entrance: Entrance | undefined;
+  /** With bytes of its own. */
+  readonly message: Message;
   /** Wall clock. */
   readonly receiveTimeMs: number;
 }
@@ -19,13 +15,8 @@ export interface QueueLimits {
   readonly maxBytes: number;
 }
 
-export function messageBytes(message: Pick<Message, "onward" | "return" | "payloadBytes" | "trace">): number {
-  const { onward, return: back, payloadBytes, trace } = message;
+export function messageBytes({ onward, return: back, payloadBytes, trace }: Message): number {
   return onward.byteLength + back.byteLength + payloadBytes + (trace?.length ?? 0);
-}
-
-function bytesOf({ onward, return: back, payload, trace }: QueuedMessage): number {
-  return messageBytes({ onward, return: back, payloadBytes: payload.length, trace });
 }
 
 /**
@@ -70,17 +61,8 @@ export class OpenWorkerQueue {
   /** Copies what the message lies in. */
   add(message: Message, receiveTimeMs: number): void {
     this.#lastId += 1;
-    const { trace, entrance } = message;
     this.#bytes += messageBytes(message);
-    this.#messages.set(this.#lastId, {
-      id: this.#lastId,
-      onward: message.onward.keep(),
-      return: message.return.keep(),
-      payload: Buffer.from(message.payload),
-      trace: trace && Buffer.from(trace),
-      entrance,
-      receiveTimeMs,
-    });
+    this.#messages.set(this.#lastId, { id: this.#lastId, message: message.keep(), receiveTimeMs });
   }
 
   /** The one to be sent next. */
@@ -102,10 +84,10 @@ export class OpenWorkerQueue {
   /** Removes all messages up to `id`, which was sent. */
   acknowledge(id: number): void {
     for (; this.#oldestId <= id; this.#oldestId += 1) {
-      const message = this.#messages.get(this.#oldestId);
-      if (message === undefined) continue;
+      const queued = this.#messages.get(this.#oldestId);
+      if (queued === undefined) continue;
       this.#messages.delete(this.#oldestId);
-      this.#bytes -= bytesOf(message);
+      this.#bytes -= messageBytes(queued.message);
       this.#removed += 1;
     }
     this.#nextId = Math.max(this.#nextId, this.#oldestId);

@@ -18,7 +18,8 @@ export class ReplyPaths {
   #bytes = 0;
   #oldestId = 1;
 
-  remember({ id, return: back, trace, entrance }: QueuedMessage): void {
+  remember({ id, message }: QueuedMessage): void {
+    const { return: back, trace, entrance } = message;
     this.#forget(id);
     this.#paths.set(id, { return: back, trace, entrance });
     this.#bytes += bytesOf({ return: back, trace });

@@ -105,7 +105,7 @@ export class ClientStream implements WorkerStream {
   #takeMessage(): WorkerEvent | undefined {
     const next = this.#worker.nextMessage();
     if (next === undefined || this.#messagesLeft < 1) return undefined;
-    const payloadBytes = next.payload.length;
+    const { payloadBytes } = next.message;
     if (payloadBytes > this.#bytesLeft) {
       if (this.#saidStarved) return undefined;
       this.#saidStarved = true;
@@ -128,7 +128,8 @@ export class ClientStream implements WorkerStream {
     return { kind: "refused", total };
   }
 
-  #view({ id, onward, return: back, payload, trace, receiveTimeMs }: QueuedMessage): WorkerMessage {
+  #view({ id, message, receiveTimeMs }: QueuedMessage): WorkerMessage {
+    const { onward, return: back, payload, trace } = message;
     return {
       id,
       onward: onward.toString(),

@@ -17,12 +17,12 @@ import { OpenWorkerOutbox } from "./open-worker-outbox.js";
 import { messageBytes, OpenWorkerQueue, type QueuedMessage } from "./open-worker-queue.js";
 import { ReplyPaths } from "./open-worker-replies.js";
 import { ClientStream } from "./open-worker-stream.js";
-import { localRoute } from "./route-resolver.js";
+import { parseLocalRoute } from "./route-resolver.js";
 
 /**
- * How long senders wait at a full queue that gives nothing away. With the quarter that the gate may add it is half of what a connection waits for a
- * peer that takes nothing (10 s): the connections that are not read meanwhile must not be taken for dead by their other
- * ends because of a program that stands still.
+ * How long senders wait at a full queue that gives nothing away. With the quarter that the gate may add it is half of
+ * what a connection waits for a peer that takes nothing (10 s): the connections that are not read meanwhile must not be
+ * taken for dead by their other ends because of a program that stands still.
  */
 export const waitLimitMs = 4_000;
 
@@ -169,7 +169,7 @@ export class OpenWorker implements Worker, WorkerControl, ExitObserver {
   }
 
   async send({ onward, return: back, payload, trace }: OutgoingMessage): Promise<void> {
-    const to = onward.startsWith("/") ? localRoute(onward) : Route.parse(onward);
+    const to = parseLocalRoute(onward);
     if (to.isEmpty) throw new PortwayError("bad_route", "the onward route is empty", { route: onward });
     checkLength(to);
     await this.#send(

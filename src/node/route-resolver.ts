@@ -24,8 +24,12 @@ export function planRoute(text: string): RoutePlan {
   return { peer: undefined, tail: Route.of(...workers) };
 }
 
-/** The route of a MultiAddr that needs no connection of its own. Throws `bad_route` and `unsupported`. */
-export function localRoute(text: string): Route {
+/**
+ * A route that needs no connection of its own, as a MultiAddr or as addresses with `=>` between them. Throws `bad_route`,
+ * `bad_address` and `unsupported`.
+ */
+export function parseLocalRoute(text: string): Route {
+  if (!text.startsWith("/")) return Route.parse(text);
   const { peer, tail } = planRoute(text);
   if (peer === undefined) return tail;
   const said = `"${text}" names a node to connect to; a route through a connection that there is was expected`;

@@ -306,7 +306,7 @@ export class Session implements Worker, LocalStreamUser {
       this.#waitingAt = outcome;
       outcome.wait(this);
     }
-    if (backing === undefined) this.#unsent.push({ message: withOwnBytes(message), backing });
+    if (backing === undefined) this.#unsent.push({ message: message.keep(), backing });
     else {
       backing.hold();
       this.#unsent.push({ message, backing });
@@ -361,10 +361,4 @@ export class Session implements Worker, LocalStreamUser {
     this.#gate.open();
     this.#user.ended(end);
   }
-}
-
-/** The same message with a payload that is not overwritten. */
-function withOwnBytes(message: Message): Message {
-  const { onward, return: back, exit } = message;
-  return new Message({ onward, return: back, payload: Buffer.from(message.payload), exit });
 }

@@ -3,9 +3,9 @@ import type { Clock } from "../base/clock.js";
 import { Address } from "../model/address.js";
 import { Message } from "../model/message.js";
 import { Route } from "../model/route.js";
+import { Outbox } from "../routing/outbox.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
-import { Outbox } from "./outbox.js";
 
 export interface RelayProbeOptions {
   readonly router: Router;

@@ -5,10 +5,10 @@ import type { Address } from "../model/address.js";
 import { Message } from "../model/message.js";
 import { Route } from "../model/route.js";
 import { type Arrival, join } from "../routing/arrival.js";
+import { Outbox } from "../routing/outbox.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
 import { Announcement } from "./announcement.js";
-import { Outbox } from "./outbox.js";
 import { relayAddress } from "./relay-name.js";
 import { decodeText, encodeText, releaseText } from "./relay-text.js";
 

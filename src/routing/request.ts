@@ -4,6 +4,7 @@ import { deferred } from "../base/signals.js";
 import { Address } from "../model/address.js";
 import { type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
+import { Outbox } from "./outbox.js";
 import type { Router } from "./router.js";
 import type { DropReason } from "./worker.js";
 
@@ -57,28 +58,19 @@ export async function request(
       },
     },
   });
-  let unsent = true;
-  let leave = (): void => {};
-  const offer = (): void => {
-    const outcome = router.send(message);
-    if (typeof outcome === "string") answered.reject(failureOf(outcome, onward));
-    else if (outcome === undefined) unsent = false;
-    else {
-      const waiter = { gateOpened: offer };
-      leave = () => outcome.leave(waiter);
-      outcome.wait(waiter);
-    }
-  };
-  const timer = clock.after(timeoutMs, () => answered.reject(tooLate(unsent, timeoutMs, onward)));
+  const outbox = new Outbox(router, (drop) => {
+    if (drop !== undefined) answered.reject(failureOf(drop, onward));
+  });
+  const timer = clock.after(timeoutMs, () => answered.reject(tooLate(outbox.isWaiting, timeoutMs, onward)));
   const onAbort = (): void => answered.reject(signal?.reason);
   signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    offer();
+    outbox.put(message);
     return await answered.promise;
   } finally {
     timer[Symbol.dispose]();
     signal?.removeEventListener("abort", onAbort);
-    leave();
+    outbox.clear();
     worker[Symbol.dispose]();
   }
 }

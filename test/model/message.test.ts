@@ -65,3 +65,23 @@ test("a payload of its own has no room in front of it", () => {
   });
   assert.deepEqual([cargo.memory, cargo.payloadStart, headRoomBytes, payloadBytes], [slice, 0, 0, 5]);
 });
+
+test("a message that is kept shares no bytes with the buffers it came in, and has no backing", () => {
+  const memory = Buffer.from("....headroom hello....");
+  const route = Route.parse("a => b");
+  const lying = new Message(
+    new Cargo(memory, 13, 18, 9, Buffer.from("{}"), message.backing, message.entrance, message.exit),
+    route,
+    route.rest(),
+  );
+  const kept = lying.keep();
+  memory.fill(0);
+  assert.equal(kept.payload.toString(), "hello");
+  assert.equal(kept.trace?.toString(), "{}");
+  assert.notEqual(kept.trace, lying.trace);
+  assert.deepEqual([kept.onward.toString(), kept.return.toString()], ["0#a => 0#b", "0#b"]);
+  assert.deepEqual(
+    [kept.entrance, kept.exit, kept.backing, kept.headRoomBytes],
+    [message.entrance, message.exit, undefined, 0],
+  );
+});

@@ -1,7 +1,7 @@
 import type { Gate, GateWaiter } from "../base/gate.js";
 import type { Message } from "../model/message.js";
-import type { Router } from "../routing/router.js";
-import type { DropReason } from "../routing/worker.js";
+import type { Router } from "./router.js";
+import type { DropReason } from "./worker.js";
 
 /**
  * One message that begins on this node, offered until it is taken or dropped. A newer one takes the place of one that
