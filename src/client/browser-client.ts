@@ -4,7 +4,7 @@ import type { Libraries } from "./call.js";
 import { type Channel, channelOn } from "./channel.js";
 import { type PortwayClient, portwayClientOn } from "./client.js";
 import { createFetchExchange, type FetchTarget } from "./fetch-exchange.js";
-import { type ClientOptions, type ClientTarget, resolveClientOptions } from "./options.js";
+import { type ClientOptions, type ClientTarget, checkBaseUrl, resolveClientOptions } from "./options.js";
 
 /** As createPortwayClient of Node, for a page: over `fetch`, to a base URL. A bundle holds all services. */
 export function createPortwayClient(target: ClientTarget, options?: ClientOptions): PortwayClient {
@@ -26,9 +26,7 @@ function forPage(target: ClientTarget): FetchTarget {
       throw new TypeError(`a browser has no use for "${name}": expected baseUrl and, with it, token`);
     }
   }
-  if (typeof baseUrl !== "string" || !/^https?:$/.test(new URL(baseUrl).protocol)) {
-    throw new TypeError(`"${baseUrl}" is no base URL: expected http or https`);
-  }
+  checkBaseUrl(baseUrl);
   return typeof token === "string" ? { baseUrl, token } : { baseUrl };
 }
 

@@ -1,18 +1,3 @@
-/**
- * `portway/client` in Node.js: what a program needs to drive a daemon. `browser.ts` exports the same names for pages.
- * A package's entry is the one kind of file that exports what others define.
- */
-export * from "../../gen/portway/v1/message_service_pb.js";
-export * from "../../gen/portway/v1/node_service_pb.js";
-export * from "../../gen/portway/v1/portal_service_pb.js";
-export * from "../../gen/portway/v1/relay_service_pb.js";
-export * from "../../gen/portway/v1/resource_pb.js";
-export * from "../../gen/portway/v1/system_service_pb.js";
-export type { CodeName } from "./call-error.js";
-export type { Channel } from "./channel.js";
-export type { PortwayClient } from "./client.js";
-export { type Failure, type FieldViolation, failureOf } from "./errors.js";
-export type { ClientOptions, ClientTarget, HttpTarget, Pace, TlsTarget, UnixTarget } from "./options.js";
+/** `portway/client` in Node.js: what a program needs to drive a daemon. */
+export * from "./entry.js";
 export { createChannel, createPortwayClient } from "./portway-client.js";
-export { type WatchOptions, type WatchPartsOptions, watchNodes, watchPortals, watchRelays } from "./watch.js";
-export { type OpenWorkerOptions, openWorker, type RemoteWorker } from "./worker.js";

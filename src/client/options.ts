@@ -24,6 +24,13 @@ export interface TlsTarget {
 
 export type ClientTarget = UnixTarget | HttpTarget;
 
+/** Throws a TypeError for what is no base URL. */
+export function checkBaseUrl(text: unknown): asserts text is string {
+  if (typeof text !== "string" || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new TypeError(`"${text}" is no base URL: expected http or https`);
+  }
+}
+
 export interface ClientOptions {
   /** How long a call may take, all its attempts together, where the call gives no `timeoutMs` of its own. */
   readonly timeoutMs?: number;

@@ -3,7 +3,7 @@ import type { Libraries } from "./call.js";
 import { type Channel, channelOn } from "./channel.js";
 import { type PortwayClient, portwayClientOn } from "./client.js";
 import { createNodeExchange } from "./node-exchange.js";
-import { type ClientOptions, type ClientTarget, resolveClientOptions } from "./options.js";
+import { type ClientOptions, type ClientTarget, checkBaseUrl, resolveClientOptions } from "./options.js";
 
 /**
  * A client of the daemon at `target`. Nothing is dialed, and nothing of the API is loaded, before the first call; a
@@ -17,9 +17,7 @@ export function createPortwayClient(target: ClientTarget, options?: ClientOption
 
 /** The same for programs that name the services which they use. */
 export function createChannel(target: ClientTarget, given?: ClientOptions): Channel {
-  if ("baseUrl" in target && !/^https?:$/.test(new URL(target.baseUrl).protocol)) {
-    throw new TypeError(`"${target.baseUrl}" is no base URL: expected http or https`);
-  }
+  if ("baseUrl" in target) checkBaseUrl(target.baseUrl);
   const options = resolveClientOptions(given);
   const closed = new AbortController();
   // Each call that is under way listens to its signal.
