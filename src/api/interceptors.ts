@@ -13,11 +13,11 @@ import {
 } from "@connectrpc/connect";
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { PortwayError } from "../base/errors.js";
-import type { Log } from "../base/log.js";
+import type { Log, LogFacts } from "../base/log.js";
 import type { Authorizer, Principal } from "./authorizer.js";
 import { callError, toConnectError } from "./errors.js";
 import type { Answers } from "./idempotency.js";
-import { peek, type Streams, untilAborted } from "./streams.js";
+import { type OpenStream, peek, type Streams, untilAborted } from "./streams.js";
 
 /** Who makes the call. Set where the call is let in; a call without one is refused. */
 export const principalKey = createContextKey<Principal | undefined>(undefined, {
@@ -37,37 +37,50 @@ type Next = (request: UnaryRequest | StreamRequest) => Promise<UnaryResponse | S
  */
 export function observeCalls(log: Log, streams: Streams): Interceptor {
   return (next) => (request) => {
-    const startMs = performance.now();
-    const method = methodName(request.method);
-    const principal = request.contextValues.get(principalKey)?.kind;
-    const level = isRead(request.method) ? "debug" : "info";
-    const observed = {
-      answered: (facts: Readonly<Record<string, number>> = {}): void =>
-        log[level]("call.answered", { method, principal, ...facts, durationMs: since(startMs) }),
-      failed: (thrown: unknown, signal: AbortSignal): ConnectError => {
-        const error = callError(thrown, { method, signal });
-        const facts = { method, principal, code: codeToString(error.code), durationMs: since(startMs) };
-        if (error.code === Code.Internal)
-          log.error("call.failed", { ...facts, error: error.cause ?? thrown });
-        else log[level]("call.refused", { ...facts, message: error.rawMessage });
-        return error;
-      },
-    };
+    const observed = new ObservedCall(log, request);
     return request.stream
       ? observeStream(request, next, streams, observed)
       : observeUnary(request, next, observed);
   };
 }
 
-interface Observed {
-  answered(facts?: Readonly<Record<string, number>>): void;
-  failed(thrown: unknown, signal: AbortSignal): ConnectError;
+class ObservedCall {
+  readonly #log: Log;
+  readonly #startMs = performance.now();
+  readonly #method: string;
+  readonly #principal: Principal["kind"] | undefined;
+  readonly #level: "debug" | "info";
+
+  constructor(log: Log, { method, contextValues }: UnaryRequest | StreamRequest) {
+    this.#log = log;
+    this.#method = methodName(method);
+    this.#principal = contextValues.get(principalKey)?.kind;
+    this.#level = isRead(method) ? "debug" : "info";
+  }
+
+  answered(facts: LogFacts = {}): void {
+    this.#log[this.#level]("call.answered", this.#facts(facts));
+  }
+
+  /** The error that the caller is told. */
+  failed(thrown: unknown, signal: AbortSignal): ConnectError {
+    const error = callError(thrown, { method: this.#method, signal });
+    const facts = this.#facts({ code: codeToString(error.code) });
+    if (error.code === Code.Internal)
+      this.#log.error("call.failed", { ...facts, error: error.cause ?? thrown });
+    else this.#log[this.#level]("call.refused", { ...facts, message: error.rawMessage });
+    return error;
+  }
+
+  #facts(facts: LogFacts): LogFacts {
+    return { method: this.#method, principal: this.#principal, ...facts, durationMs: since(this.#startMs) };
+  }
 }
 
 async function observeUnary(
   request: UnaryRequest,
   next: Next,
-  observed: Observed,
+  observed: ObservedCall,
 ): Promise<UnaryResponse | StreamResponse> {
   try {
     const response = await next(request);
@@ -83,9 +96,9 @@ async function observeStream(
   request: StreamRequest,
   next: Next,
   streams: Streams,
-  observed: Observed,
+  observed: ObservedCall,
 ): Promise<StreamResponse> {
-  let stream: ReturnType<Streams["open"]>;
+  let stream: OpenStream;
   try {
     stream = streams.open(request.signal);
   } catch (thrown) {
@@ -104,8 +117,8 @@ async function observeStream(
 
 async function* observeAnswers<T>(
   answers: AsyncIterable<T>,
-  stream: ReturnType<Streams["open"]>,
-  observed: Observed,
+  stream: OpenStream,
+  observed: ObservedCall,
 ): AsyncGenerator<T> {
   let count = 0;
   let failure: unknown;
@@ -132,39 +145,24 @@ export function authorizeCalls(authorizer: Authorizer): Interceptor {
     const principal = request.contextValues.get(principalKey);
     if (principal === undefined) throw unauthenticated();
     const method = methodName(request.method);
-    if (!request.stream) {
-      const answer = decide(authorizer, principal, method, resourceOf(request.message));
-      if (answer !== undefined) await answer;
-      return next(request);
+    const peeked = request.stream ? await peek(request.message) : undefined;
+    const about = request.stream ? peeked?.first : request.message;
+    const resource = about === undefined ? "" : resourceOf(about);
+    const answer = authorizer(principal, method, resource);
+    const decision = typeof answer === "string" ? answer : await answer;
+    if (decision !== "allow") {
+      throw toConnectError(
+        new PortwayError(
+          "permission_denied",
+          `${principal.name} may not call ${method} on ${resource || "this daemon"}`,
+          { principal: principal.name, method, resource },
+        ),
+      );
     }
-    const { first, all } = await peek(request.message);
-    await decide(authorizer, principal, method, first === undefined ? "" : resourceOf(first));
+    if (!request.stream || peeked === undefined) return next(request);
     request.contextValues.get(letInKey)();
-    return next({ ...request, message: all });
+    return next({ ...request, message: peeked.all });
   };
-}
-
-/** Throws `permission_denied`; undefined if the answer was there at once and let the call in. */
-function decide(
-  authorizer: Authorizer,
-  principal: Principal,
-  method: string,
-  resource: string,
-): Promise<void> | undefined {
-  const check = (decision: string): void => {
-    if (decision === "allow") return;
-    throw toConnectError(
-      new PortwayError(
-        "permission_denied",
-        `${principal.name} may not call ${method} on ${resource || "this daemon"}`,
-        { principal: principal.name, method, resource },
-      ),
-    );
-  };
-  const answer = authorizer(principal, method, resource);
-  if (typeof answer !== "string") return answer.then(check);
-  check(answer);
-  return undefined;
 }
 
 type Implementation = (request: never, context: HandlerContext) => unknown;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import http2 from "node:http2";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { apiFixture } from "../support/api-fixture.js";
 import { RawSocket, rawRequest, reasonsIn } from "../support/raw-http.js";
 
@@ -26,35 +26,29 @@ test("what HTTP itself refuses is a problem, and what is no method is a failed c
   }
 });
 
-test("a gRPC caller with a codec that is not spoken hears a gRPC status", async (t) => {
+/** A call whose request is not sent yet. */
+async function grpcCall(t: TestContext, contentType: string): Promise<http2.ClientHttp2Stream> {
   const { server, token } = await apiFixture(t);
-  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
-  const session = http2.connect(`http://${at}`);
+  const session = http2.connect(`http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`);
   t.after(() => session.destroy());
-  const stream = session.request({
+  return session.request({
     ":method": "POST",
     ":path": path,
     authorization: `Bearer ${token}`,
-    "content-type": "application/grpc+avro",
+    "content-type": contentType,
     te: "trailers",
   });
+}
+
+test("a gRPC caller with a codec that is not spoken hears a gRPC status", async (t) => {
+  const stream = await grpcCall(t, "application/grpc+avro");
   stream.end();
   const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) => stream.once("response", resolve));
   assert.deepEqual([headers[":status"], headers["grpc-status"]], [200, "12"]);
 });
 
 test("a message that is compressed without saying how is refused as malformed", async (t) => {
-  const { server, token } = await apiFixture(t);
-  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
-  const session = http2.connect(`http://${at}`);
-  t.after(() => session.destroy());
-  const stream = session.request({
-    ":method": "POST",
-    ":path": path,
-    authorization: `Bearer ${token}`,
-    "content-type": "application/grpc",
-    te: "trailers",
-  });
+  const stream = await grpcCall(t, "application/grpc");
   stream.end(Buffer.from([1, 0, 0, 0, 1, 0]));
   stream.resume();
   const trailers = await new Promise<http2.IncomingHttpHeaders>((resolve) => {
