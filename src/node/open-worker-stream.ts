@@ -5,18 +5,30 @@ import type {
   OpenedWorker,
   OutgoingMessage,
   OutgoingReply,
+  WorkerControl,
   WorkerEvent,
   WorkerMessage,
   WorkerStream,
 } from "./engine.js";
-import type { OpenWorker } from "./open-worker.js";
 import type { QueuedMessage } from "./open-worker-queue.js";
+
+/** The worker behind a stream, as the stream sees it. */
+export interface StreamedWorker extends Pick<WorkerControl, "acknowledge" | "send" | "reply" | "close"> {
+  /** Messages that were not taken because the queue was full. */
+  readonly refusedMessages: number;
+  /** What is to be taken next. */
+  nextMessage(): QueuedMessage | undefined;
+  /** The stream took what `nextMessage` gave. */
+  messageTaken(message: QueuedMessage): void;
+  /** The client of the stream is gone. */
+  detached(stream: ClientStream): void;
+}
 
 /** So often at most a client hears that senders are refused. */
 const refusedEveryMs = 1_000;
 
 export interface ClientStreamOptions {
-  readonly worker: OpenWorker;
+  readonly worker: StreamedWorker;
   readonly clock: Clock;
   readonly opened: OpenedWorker;
   /** What an earlier stream took last. */
@@ -27,7 +39,7 @@ export interface ClientStreamOptions {
 /** The client that a worker has at present: what was granted, and what it takes. */
 export class ClientStream implements WorkerStream {
   readonly opened: OpenedWorker;
-  readonly #worker: OpenWorker;
+  readonly #worker: StreamedWorker;
   readonly #clock: Clock;
   readonly #redeliveredThroughId: number;
   readonly #woken: () => void;

@@ -16,7 +16,7 @@ import type {
 import { OpenWorkerOutbox } from "./open-worker-outbox.js";
 import { messageBytes, OpenWorkerQueue, type QueuedMessage } from "./open-worker-queue.js";
 import { ReplyPaths } from "./open-worker-replies.js";
-import { ClientStream } from "./open-worker-stream.js";
+import { ClientStream, type StreamedWorker } from "./open-worker-stream.js";
 import { parseLocalRoute } from "./route-resolver.js";
 
 /**
@@ -41,7 +41,7 @@ export interface OpenWorkerOptions {
  * A worker whose program is elsewhere. What arrives stands in a bounded queue until the program's stream takes it; the
  * stream may break off and come again within the resume window.
  */
-export class OpenWorker implements Worker, WorkerControl, ExitObserver {
+export class OpenWorker implements Worker, WorkerControl, StreamedWorker, ExitObserver {
   readonly address: Address;
   readonly token: string;
   readonly #options: OpenWorkerOptions;
@@ -82,7 +82,6 @@ export class OpenWorker implements Worker, WorkerControl, ExitObserver {
     });
   }
 
-  /** Messages that were not taken because the queue was full. */
   get refusedMessages(): number {
     return this.#refused;
   }
@@ -110,7 +109,6 @@ export class OpenWorker implements Worker, WorkerControl, ExitObserver {
     return stream;
   }
 
-  /** Its client is gone. */
   detached(stream: ClientStream): void {
     if (this.#stream !== stream) return;
     this.#stream = undefined;
@@ -123,7 +121,6 @@ export class OpenWorker implements Worker, WorkerControl, ExitObserver {
     return this.#queue.peek();
   }
 
-  /** The stream took what `nextMessage` gave. */
   messageTaken(message: QueuedMessage): void {
     this.#replies.remember(message);
     this.#queue.sent();

@@ -51,7 +51,7 @@ export class Router {
   tap: Tap | undefined;
   readonly #policy: AccessPolicy;
   readonly #log: Log;
-  readonly #workers = new WorkerTable();
+  readonly #workers = new WorkerTable<Registration>();
   readonly #dropped: Record<string, number> = {};
   #received = 0;
   #delivered = 0;
