@@ -81,6 +81,7 @@ export class LivenessRecord {
   /** Claims a fact; when it last changed is kept. `error` says why it does not hold. */
   condition(type: string, holds: boolean, error?: unknown): void {
     const before = this.#conditions.get(type);
+    if (holds && before?.holds === true) return;
     const changed = before?.holds !== holds;
     this.#conditions.set(type, {
       type,

@@ -13,23 +13,25 @@ export const maxAddressBytes = 255;
  */
 export class Address {
   readonly type: number;
-  /**
-   * What a router looks up: for a local address its bytes, one character each; for others a character in front that no
-   * byte has. A local address in ASCII is its own key. Not for people.
-   */
-  readonly key: string;
+  /** Equal addresses have the same: 32 bits, of which the sign is one. They are others in each process. */
+  readonly hash: number;
   /** The wire form: CBOR `[type, bytes]` in the shortest encoding. */
   readonly encoded: Buffer;
+  #key: string | undefined;
 
   constructor(type: number, value: Uint8Array) {
     this.type = type;
     this.encoded = encodeAddress(type, value);
-    this.key = addressKey(type, latin1(value));
+    this.hash = addressHash(this.encoded, 0, this.encoded.length);
   }
 
-  /** 0 to 255; equal addresses have the same. */
-  get hash(): number {
-    return addressHash(this.encoded, 0, this.encoded.length);
+  /**
+   * Equal addresses have the same: for a local address its bytes, one character each; for others a character in front
+   * that no byte has. A local address in ASCII is its own key. Not for people.
+   */
+  get key(): string {
+    this.#key ??= addressKey(this.type, latin1(bytesOf(this)));
+    return this.#key;
   }
 
   /** A local address with the UTF-8 bytes of `text`. */
@@ -64,7 +66,7 @@ export class Address {
 
   /** The value as text; bytes that are no UTF-8 stand as U+FFFD. */
   get text(): string {
-    return Buffer.from(this.key.slice(this.type === transportType.local ? 0 : 1), "latin1").toString();
+    return bytesOf(this).toString();
   }
 
   /** `type#text`, as Ockam shows addresses. */
@@ -73,7 +75,7 @@ export class Address {
   }
 
   equals(other: Address): boolean {
-    return this.key === other.key;
+    return this === other || this.encoded.equals(other.encoded);
   }
 }
 
@@ -83,10 +85,14 @@ export function addressKey(type: number, value: string): string {
   return type === transportType.local ? value : String.fromCharCode(0x100 + type) + value;
 }
 
-/** The hash of the address whose wire form lies at `start` to `end`. */
+/** A peer that chooses addresses can't make them fall together. */
+const hashSeed = randomBytes(4).readInt32LE();
+
+/** The hash of the address whose wire form lies at `start` to `end`: FNV-1a from a secret start. */
 export function addressHash(bytes: Uint8Array, start: number, end: number): number {
-  // Its last bytes tell most addresses apart; the encoding has at least three.
-  return ((bytes[end - 1]! ^ (bytes[end - 2]! << 3) ^ (bytes[end - 3]! << 6)) + end - start) & 0xff;
+  let hash = hashSeed;
+  for (let at = start; at < end; at += 1) hash = Math.imul(hash ^ bytes[at]!, 0x01000193);
+  return hash;
 }
 
 /** Bytes of the wire form of an address with `valueBytes` bytes. */
@@ -119,6 +125,12 @@ export function writeAddress(target: Buffer, at: number, type: number, value: Ui
 function tooLong(text: string, bytes: number): PortwayError {
   const said = `the address "${text.slice(0, 40)}…" has ${bytes} bytes; at most ${maxAddressBytes}`;
   return new PortwayError("bad_address", said, { bytes, max: maxAddressBytes });
+}
+
+function bytesOf({ type, encoded }: Address): Buffer {
+  const at = type < 24 ? 2 : 3;
+  const head = encoded[at]!;
+  return encoded.subarray(at + (head < 0x58 ? 1 : head === 0x58 ? 2 : head === 0x59 ? 3 : 5));
 }
 
 function latin1(value: Uint8Array): string {

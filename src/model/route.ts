@@ -84,7 +84,7 @@ export class Route {
 
   /** Must not be asked of an empty route. */
   firstIs(address: Address): boolean {
-    if (this.#head !== undefined) return this.#head === address || this.#head.key === address.key;
+    if (this.#head !== undefined) return this.#head.equals(address);
     const { encoded } = address;
     const size = encoded.length;
     if (size > this.byteLength) return false;
@@ -158,7 +158,7 @@ export class Route {
 
   /** An equal route that shares no bytes with a buffer that is read into. */
   keep(): Route {
-    const bytes = Buffer.allocUnsafeSlow(this.byteLength);
+    const bytes = Buffer.allocUnsafe(this.byteLength);
     this.writeTo(bytes, 0);
     return new Route(bytes, 0, this.byteLength, this.length);
   }

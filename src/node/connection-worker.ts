@@ -1,5 +1,6 @@
 import { PortwayError } from "../base/errors.js";
 import type { Gate } from "../base/gate.js";
+import { Roster } from "../base/roster.js";
 import { Address } from "../model/address.js";
 import type { Message } from "../model/message.js";
 import { formatSocketAddress } from "../model/socket-address.js";
@@ -27,7 +28,7 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
   readonly #router: Router;
   readonly #registration: Registration;
   readonly #lost: ConnectionWorkerOptions["lost"];
-  readonly #lostListeners = new Set<() => void>();
+  readonly #lostListeners = new Roster<() => void>();
   #connection: Connection | undefined;
   #isBlocked = false;
   #past: ConnectionTraffic = { receivedMessages: 0, receivedBytes: 0, sentMessages: 0, sentBytes: 0 };
@@ -83,9 +84,12 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
   }
 
   onLost(lost: () => void): Disposable {
-    if (this.#connection === undefined) lost();
-    else this.#lostListeners.add(lost);
-    return { [Symbol.dispose]: () => void this.#lostListeners.delete(lost) };
+    const place = this.#lostListeners.add(lost);
+    if (this.#connection === undefined) {
+      place[Symbol.dispose]();
+      lost();
+    }
+    return place;
   }
 
   handle(message: Message): Outcome {
@@ -116,9 +120,7 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
     this.#isBlocked = false;
     this.#connection = undefined;
     part(this);
-    const listeners = [...this.#lostListeners];
-    this.#lostListeners.clear();
-    for (const lost of listeners) lost();
+    for (const lost of this.#lostListeners.empty()) lost();
     this.#lost(reason, error);
   }
 

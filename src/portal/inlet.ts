@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import { type Liveness, LivenessRecord } from "../base/liveness.js";
 import type { Log } from "../base/log.js";
+import { Roster } from "../base/roster.js";
 import { deferred } from "../base/signals.js";
 import { type AcceptedSocket, ByteServer } from "../base/socket.js";
 import { Address } from "../model/address.js";
@@ -53,7 +54,7 @@ export class Inlet implements Disposable {
   readonly #probe: PathProbe;
   readonly #watch: Disposable;
   readonly #liveness: LivenessRecord;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Roster<Session>();
   readonly #settled = deferred<void>();
 
   private constructor(options: InletOptions, server: ByteServer) {
@@ -119,7 +120,7 @@ export class Inlet implements Disposable {
     this.#server.close();
     this.#watch[Symbol.dispose]();
     this.#probe[Symbol.dispose]();
-    for (const session of [...this.#sessions]) session.close("reset");
+    for (const session of this.#sessions.items()) session.close("reset");
     this.#options.link[Symbol.dispose]();
   }
 
@@ -128,6 +129,7 @@ export class Inlet implements Disposable {
     const openTimeoutMs = this.#options.openTimeoutMs ?? defaultOpenTimeoutMs;
     const { counts } = this;
     let openedAtMs: number | undefined;
+    let place: Disposable | undefined;
     const session = new Session({
       router,
       limits: this.#options.sessionLimits ?? sessionLimits,
@@ -154,7 +156,7 @@ export class Inlet implements Disposable {
         },
         ended: (end) => {
           clearTimeout(timer);
-          this.#sessions.delete(session);
+          place?.[Symbol.dispose]();
           if (openedAtMs !== undefined) counts.sessionEnded(end);
           else if (end === "remote_ended") this.#failed("refused", "target_refused");
           if (end === "silent") counts.sessionFailed("silent");
@@ -174,7 +176,7 @@ export class Inlet implements Disposable {
       session.close("reset");
       return;
     }
-    this.#sessions.add(session);
+    place = this.#sessions.add(session);
     const outcome = session.signal(ping, this.route);
     if (typeof outcome !== "string") return;
     this.#failed("unroutable", "unroutable");

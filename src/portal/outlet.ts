@@ -1,5 +1,6 @@
 import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
+import { Roster } from "../base/roster.js";
 import { connectReason } from "../base/socket-errors.js";
 import type { Address } from "../model/address.js";
 import type { Message } from "../model/message.js";
@@ -39,7 +40,7 @@ export class Outlet implements Worker, Disposable {
   readonly counts = new SessionCounts();
   readonly #options: OutletOptions;
   readonly #registration: Registration;
-  readonly #sessions = new Set<Session>();
+  readonly #sessions = new Roster<Session>();
   #accepting = true;
 
   /** Throws `address_taken`. */
@@ -67,7 +68,7 @@ export class Outlet implements Worker, Disposable {
 
   /** Ends the sessions that run. */
   closeSessions(): void {
-    for (const session of [...this.#sessions]) session.close("reset");
+    for (const session of this.#sessions.items()) session.close("reset");
   }
 
   /** Takes the address free; sessions that run go on. */
@@ -87,14 +88,16 @@ export class Outlet implements Worker, Disposable {
       user: {
         bytesIn: (count) => counts.bytesIn(count),
         bytesOut: (count) => counts.bytesOut(count),
+        lostEarly: (error) =>
+          failed(error === undefined ? "it closed the connection" : connectReason(error), "refused"),
         ended: (end) => {
           clearTimeout(timer);
-          this.#sessions.delete(session);
+          place[Symbol.dispose]();
           if (connected) this.#ended(end);
         },
       },
     });
-    this.#sessions.add(session);
+    const place = this.#sessions.add(session);
     const failed = (why: string, reason: "refused" | "timed_out"): void => {
       clearTimeout(timer);
       counts.sessionFailed(reason === "refused" ? "target_refused" : "target_timed_out");
@@ -107,17 +110,8 @@ export class Outlet implements Worker, Disposable {
       () => failed(`no answer within ${connectTimeoutMs} ms`, "timed_out"),
       connectTimeoutMs,
     );
-    const local = {
-      data: session.data.bind(session),
-      ended: session.ended.bind(session),
-      drained: session.drained.bind(session),
-      closed: (error: Error | undefined): void => {
-        if (connected) session.closed();
-        else failed(error === undefined ? "it closed the connection" : connectReason(error), "refused");
-      },
-    };
     session.attach(
-      TcpStream.dial(target, local, () => {
+      TcpStream.dial(target, session, () => {
         if (session.isEnded) return;
         connected = true;
         clearTimeout(timer);

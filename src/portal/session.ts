@@ -43,6 +43,8 @@ export interface SessionUser {
   ended(end: SessionEnd): void;
   /** The far end said that it is over: how the local stream is to be closed. Absent: "end". */
   remoteEnded?(hadData: boolean): "end" | "reset";
+  /** The local stream is gone before the session was open. Absent: that ends it. */
+  lostEarly?(error: Error | undefined): void;
   /** A message while the session is opening. True if it was what was waited for. */
   opening?(message: PortalMessage, received: Message): boolean;
 }
@@ -81,7 +83,7 @@ export class Session implements Worker, LocalStreamUser {
   readonly #user: SessionUser;
   readonly #limits: SessionLimits;
   readonly #registration: Registration;
-  readonly #gate: Gate;
+  #gate: Gate | undefined;
   readonly #back: Route;
   #stream: LocalStream | undefined;
   #remote: Route | undefined;
@@ -106,11 +108,6 @@ export class Session implements Worker, LocalStreamUser {
     this.#limits = limits;
     this.#back = Route.of(this.address);
     this.#registration = router.register(this.address, this, { kind: "portal_session", hearsFrom });
-    this.#gate = new Gate({
-      stallTimeoutMs: limits.stallTimeoutMs,
-      progress: () => this.#stream?.progress ?? 0,
-      onStalled: () => this.#end("stalled", "reset"),
-    });
   }
 
   get isEnded(): boolean {
@@ -159,7 +156,7 @@ export class Session implements Worker, LocalStreamUser {
     const { memory, payloadStart, payloadEnd } = message.cargo;
     const isData = payloadStart < payloadEnd && memory[payloadStart] === kind.payload;
     if (this.#state === "open" && isData && this.#stream !== undefined) {
-      if (this.#stream.queuedBytes >= this.#limits.localQueueBytes) return this.#gate;
+      if (this.#stream.queuedBytes >= this.#limits.localQueueBytes) return this.#full();
     }
     let said: PortalMessage;
     try {
@@ -237,12 +234,23 @@ export class Session implements Worker, LocalStreamUser {
   }
 
   drained(): void {
-    if (this.#stream!.queuedBytes < this.#limits.localQueueBytes) this.#gate.open();
+    if (this.#stream!.queuedBytes < this.#limits.localQueueBytes) this.#gate?.open();
   }
 
-  closed(): void {
+  closed(error: Error | undefined): void {
     this.#stream = undefined;
-    this.#end("local_failed", "end");
+    if (this.#state === "opening" && this.#user.lostEarly !== undefined) this.#user.lostEarly(error);
+    else this.#end("local_failed", "end");
+  }
+
+  /** Where those wait whose data has no room: few sessions have one. */
+  #full(): Gate {
+    this.#gate ??= new Gate({
+      stallTimeoutMs: this.#limits.stallTimeoutMs,
+      progress: () => this.#stream?.progress ?? 0,
+      onStalled: () => this.#end("stalled", "reset"),
+    });
+    return this.#gate;
   }
 
   // ---- is the far end there?
@@ -358,7 +366,7 @@ export class Session implements Worker, LocalStreamUser {
     if (how === "end") this.#stream?.end();
     else this.#stream?.reset();
     this.#stream = undefined;
-    this.#gate.open();
+    this.#gate?.open();
     this.#user.ended(end);
   }
 }

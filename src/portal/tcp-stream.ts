@@ -62,7 +62,8 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   /** Connects; `connected` is called once it has, a failure comes as the user's `closed`. */
   static dial(target: SocketAddress, user: LocalStreamUser, connected: () => void): TcpStream {
     const stream = new TcpStream(user);
-    stream.#socket = ByteSocket.dial({ ...target, keepAlive: false }, stream, connected);
+    const { host, port } = target;
+    stream.#socket = ByteSocket.dial({ host, port, keepAlive: false }, stream, connected);
     return stream;
   }
 
@@ -102,10 +103,13 @@ export class TcpStream implements LocalStream, ByteSocketUser {
   end(): void {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
-    this.#stopReading();
     this.#flush();
-    if (this.queuedBytes === 0) this.#finish();
-    else this.#linger = setTimeout(() => this.reset(), lingerMs);
+    if (this.queuedBytes === 0) {
+      this.#finish();
+      return;
+    }
+    this.#stopReading();
+    this.#linger = setTimeout(() => this.reset(), lingerMs);
   }
 
   reset(): void {

@@ -73,7 +73,7 @@ export class RelayEnd implements Worker, Disposable {
   /** A relay of Ockam's Elixir kind sends its messages through us: what they reach is no more than without us. */
   #passOn(message: Message): Outcome {
     const onward = message.onward.rest();
-    if (onward.firstKey === this.address.key) return "unexpected";
+    if (onward.firstIs(this.address)) return "unexpected";
     return this.#options.router.unwrap(message.withRoutes(onward, message.return));
   }
 

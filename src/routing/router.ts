@@ -67,15 +67,7 @@ export class Router {
       const said = `a worker has the address "${address.text}" already`;
       throw new PortwayError("address_taken", said, { address: address.text });
     }
-    const registration: Registration = {
-      address,
-      worker,
-      kind: options.kind,
-      service: options.service,
-      hearsFrom: options.hearsFrom,
-      hasSentOn: options.hasSentOn,
-      [Symbol.dispose]: () => this.#workers.remove(registration),
-    };
+    const registration = new Registered(address, worker, options, this.#workers);
     this.#workers.add(registration);
     return registration;
   }
@@ -169,5 +161,34 @@ export class Router {
       this.#log.debug("message.dropped", { reason: outcome, onward: message.onward.length });
     }
     return outcome;
+  }
+}
+
+class Registered implements Registration {
+  readonly address: Address;
+  readonly worker: Worker;
+  readonly kind: WorkerKind;
+  readonly service: string | undefined;
+  readonly hasSentOn: ((entrance: Entrance) => boolean) | undefined;
+  hearsFrom: Entrance | "here" | undefined;
+  readonly #table: WorkerTable<Registration>;
+
+  constructor(
+    address: Address,
+    worker: Worker,
+    { kind, service, hearsFrom, hasSentOn }: RegisterOptions,
+    table: WorkerTable<Registration>,
+  ) {
+    this.address = address;
+    this.worker = worker;
+    this.kind = kind;
+    this.service = service;
+    this.hasSentOn = hasSentOn;
+    this.hearsFrom = hearsFrom;
+    this.#table = table;
+  }
+
+  [Symbol.dispose](): void {
+    this.#table.remove(this);
   }
 }

@@ -1,45 +1,84 @@
+import { Roster } from "../base/roster.js";
 import type { Address } from "../model/address.js";
 import type { Route } from "../model/route.js";
 
-const recentSlots = 256;
+const minSlots = 64;
 
-/** The workers of a node by address, in the order in which they came. */
+/** The workers of a node by address, in the order in which they came. A route finds its own without making a key of it. */
 export class WorkerTable<R extends { readonly address: Address }> {
-  readonly #workers = new Map<string, R>();
-  /** By the hash of their address, those found last: comparing bytes costs less than making a key of them. */
-  readonly #recent = new Array<R | undefined>(recentSlots).fill(undefined);
+  readonly #workers = new Roster<Entry<R>>();
+  /** By the last bits of their addresses' hashes, those that share them behind each other. */
+  #slots = new Array<Entry<R> | undefined>(minSlots).fill(undefined);
 
   has(address: Address): boolean {
-    return this.#workers.has(address.key);
+    return this.get(address) !== undefined;
   }
 
   get(address: Address): R | undefined {
-    return this.#workers.get(address.key);
+    let entry = this.#slotOf(address.hash);
+    while (entry !== undefined && !entry.worker.address.equals(address)) entry = entry.next;
+    return entry?.worker;
   }
 
   /** The worker at the head of a route that is not empty. */
   firstOf(route: Route): R | undefined {
-    const slot = route.firstHash;
-    const recent = this.#recent[slot];
-    if (recent !== undefined && route.firstIs(recent.address)) return recent;
-    const found = this.#workers.get(route.firstKey);
-    if (found !== undefined) this.#recent[slot] = found;
-    return found;
+    let entry = this.#slotOf(route.firstHash);
+    while (entry !== undefined && !route.firstIs(entry.worker.address)) entry = entry.next;
+    return entry?.worker;
   }
 
-  add(registration: R): void {
-    this.#workers.set(registration.address.key, registration);
+  /** Its address must be free. */
+  add(worker: R): void {
+    const entry = new Entry(worker);
+    entry.place = this.#workers.add(entry);
+    if (this.#workers.size > this.#slots.length) this.#resize(this.#slots.length * 4);
+    else this.#link(entry);
   }
 
   /** Does nothing if it is not there, or another one has taken its address. */
-  remove(registration: R): void {
-    const { key, hash } = registration.address;
-    if (this.#workers.get(key) !== registration) return;
-    this.#workers.delete(key);
-    if (this.#recent[hash] === registration) this.#recent[hash] = undefined;
+  remove(worker: R): void {
+    const slot = worker.address.hash & (this.#slots.length - 1);
+    let before: Entry<R> | undefined;
+    let entry = this.#slots[slot];
+    while (entry !== undefined && entry.worker !== worker) {
+      before = entry;
+      entry = entry.next;
+    }
+    if (entry === undefined) return;
+    if (before === undefined) this.#slots[slot] = entry.next;
+    else before.next = entry.next;
+    entry.next = undefined;
+    entry.place?.[Symbol.dispose]();
+    if (this.#slots.length > minSlots && this.#workers.size < this.#slots.length / 16)
+      this.#resize(this.#slots.length / 4);
   }
 
-  values(): IterableIterator<R> {
-    return this.#workers.values();
+  values(): R[] {
+    return this.#workers.items().map(({ worker }) => worker);
+  }
+
+  #slotOf(hash: number): Entry<R> | undefined {
+    return this.#slots[hash & (this.#slots.length - 1)];
+  }
+
+  #link(entry: Entry<R>): void {
+    const slot = entry.worker.address.hash & (this.#slots.length - 1);
+    entry.next = this.#slots[slot];
+    this.#slots[slot] = entry;
+  }
+
+  #resize(slots: number): void {
+    this.#slots = new Array<Entry<R> | undefined>(slots).fill(undefined);
+    for (const entry of this.#workers.items()) this.#link(entry);
+  }
+}
+
+class Entry<R> {
+  readonly worker: R;
+  next: Entry<R> | undefined;
+  place: Disposable | undefined;
+
+  constructor(worker: R) {
+    this.worker = worker;
   }
 }

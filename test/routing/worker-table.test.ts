@@ -16,8 +16,14 @@ function registrationAt(address: Address): Registration {
   } as Registration;
 }
 
-/** Addresses of which many have the hash of others, and some are the beginning of others. */
+/** Addresses that share a slot of a small table, whatever the seed of the hash is. */
+const sharingSlot = Array.from({ length: 2_000 }, (_, index) => Address.local(`worker-${index}`))
+  .filter(({ hash }) => (hash & 63) === 7)
+  .slice(0, 8);
+
+/** Addresses of which many share a slot with others, and some are the beginning of others. */
 const addresses: readonly Address[] = [
+  ...sharingSlot,
   ...["", "a", "b", "aa", "ab", "xyz", "1xyz", "2xyz", "3xyz", "44xyz", "444444444444444444444444xyz"].map(
     (text) => Address.local(text),
   ),
@@ -46,9 +52,21 @@ function valueStart({ type, encoded }: Address): number {
   return at + (head < 0x58 ? 1 : head === 0x58 ? 2 : 3);
 }
 
-test("some of the addresses have the same hash", () => {
-  const hashes = new Set(addresses.map(({ hash }) => hash));
-  assert.ok(hashes.size <= addresses.length - 5, `${hashes.size} hashes of ${addresses.length} addresses`);
+test("some of the addresses share a slot", () => {
+  assert.equal(sharingSlot.length, 8);
+});
+
+test("a table that grew to thousands and shrank again finds each worker that is there, in the order of coming", () => {
+  const table = new WorkerTable<Registration>();
+  const all = Array.from({ length: 5_000 }, () => registrationAt(Address.random()));
+  for (const registration of all) table.add(registration);
+  for (const registration of all) assert.equal(table.get(registration.address), registration);
+  const stay = all.filter((_, index) => index % 500 === 0);
+  for (const registration of all) if (!stay.includes(registration)) table.remove(registration);
+  for (const registration of all) {
+    assert.equal(table.has(registration.address), stay.includes(registration));
+  }
+  assert.deepEqual(table.values(), stay);
 });
 
 test("after any steps a worker is found where it is, and nowhere that it is not", () => {
