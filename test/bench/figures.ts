@@ -19,6 +19,11 @@ export interface PortalLoad {
   readonly args: (size: Size) => readonly (string | number)[];
   /** Runs smaller first, so that cold code is not measured. Not where the first run is what counts. */
   readonly isWarmedUp: boolean;
+  /**
+   * Runs as often, by turns with the other chains, and its median counts: which process the system puts on which core
+   * decides more about a latency than what is measured, and is decided anew each time.
+   */
+  readonly turns?: number;
   /** Figures by their names in the load tool's result. */
   readonly figures: Readonly<Record<string, Figure>>;
 }
@@ -107,6 +112,7 @@ export const portalLoads: readonly PortalLoad[] = [
   {
     name: "ping",
     isWarmedUp: true,
+    turns: 7,
     args: ({ pings }) => ["pingpong", "--n", pings],
     figures: {
       p50_us: { key: "ping", name: "64-byte ping, p50", unit: "µs", wanted: { what: "ratio", atMost: 1 } },

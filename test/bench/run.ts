@@ -17,7 +17,7 @@ import {
   scaled,
 } from "./figures.js";
 import { benchFile, Program, run } from "./program.js";
-import { rotated } from "./statistics.js";
+import { rotated, spreadOf } from "./statistics.js";
 import { type Contender, printTable, Results } from "./table.js";
 import { UnaryClient } from "./unary-client.js";
 
@@ -40,7 +40,7 @@ if (values.help) {
 
   node dist/test/bench/run.js [--rounds 7] [--only ${known.join(",")}] [--quick] [--against portway|pipe]
 
-Each round brings up fresh processes and runs each load on each contender in turn; A/A is the yardstick once
+Each round brings up fresh processes and runs each load on each contender in turn (the ping seven times); A/A is the yardstick once
 more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.`);
   process.exit(0);
 }
@@ -72,13 +72,18 @@ const results = new Results();
 
 async function portalRound(round: number, chains: ReadonlyMap<Contender, Chain>): Promise<void> {
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
-    for (const contender of rotated(contenders, round)) {
-      stopIfInterrupted();
-      const chain = chains.get(contender)!;
-      if (load.isWarmedUp) await loadChain(chain, load.args(warmUpSize));
-      const answer = await loadChain(chain, load.args(size));
+    const answers = new Map(contenders.map((contender) => [contender, [] as Record<string, number>[]]));
+    for (let turn = 0; turn < (load.turns ?? 1); turn += 1) {
+      for (const contender of rotated(contenders, round + turn)) {
+        stopIfInterrupted();
+        const chain = chains.get(contender)!;
+        if (load.isWarmedUp && turn === 0) await loadChain(chain, load.args(warmUpSize));
+        answers.get(contender)!.push(await loadChain(chain, load.args(size)));
+      }
+    }
+    for (const [contender, all] of answers) {
       for (const [name, figure] of Object.entries(load.figures))
-        results.add(figure, contender, answer[name]!);
+        results.add(figure, contender, spreadOf(all.map((answer) => answer[name]!)).median);
     }
     progress(`round ${round + 1} of ${rounds}: ${load.name}`);
   }
