@@ -6,9 +6,17 @@ export interface Clock {
   after(delayMs: number, run: () => void): Disposable;
 }
 
+const { hrtime } = process;
+
+/** As performance.now(), which looks up more than it does where it is called once per message. */
+function monotonicMs(): number {
+  const [seconds, nanoseconds] = hrtime();
+  return seconds * 1000 + nanoseconds / 1e6;
+}
+
 export const systemClock: Clock = {
   wallMs: () => Date.now(),
-  monotonicMs: () => performance.now(),
+  monotonicMs,
   after(delayMs, run) {
     const timer = setTimeout(run, delayMs);
     timer.unref();

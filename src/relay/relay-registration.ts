@@ -134,7 +134,7 @@ export class RelayRegistration implements Worker, Disposable {
   }
 
   handle(message: Message): Outcome {
-    const { payload, entrance } = message;
+    const { entrance, payloadBytes } = message;
     if (message.onward.length < 2) return this.#handleOwn(message);
     if (message.return.isEmpty) return "route_exhausted";
     let onward = message.onward.rest();
@@ -142,7 +142,7 @@ export class RelayRegistration implements Worker, Disposable {
     const outcome = this.#options.router.forward(message.withRoutes(onward, message.return));
     if (outcome !== undefined) return outcome;
     this.#messages += 1;
-    this.#bytes += payload.byteLength;
+    this.#bytes += payloadBytes;
     if (entrance !== undefined) join(entrance as Arrival, this.arrival);
     return undefined;
   }

@@ -1,5 +1,6 @@
 import { copyBytes } from "../../base/bytes.js";
 import { Chunk, ChunkPool } from "../../base/chunk.js";
+import { systemClock } from "../../base/clock.js";
 import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
 import { afterRead } from "../../base/turn.js";
@@ -15,7 +16,7 @@ const enoughBytes = 64 * 1024;
  * Messages that come within this time are close. A turn of the loop costs a lone message some microseconds; in a
  * process that is busy, which is when they come so close, a shared write saves more.
  */
-const closeMs = 0.2;
+const closeMs = 0.1;
 
 const pool = new ChunkPool(batchBytes, 16);
 /** Where a head is made that goes in front of a payload in place; longer ones do not. */
@@ -67,7 +68,7 @@ export class FrameWriter {
   #lastMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
-  constructor(socket: FrameSink, emptied: () => void, nowMs = () => performance.now()) {
+  constructor(socket: FrameSink, emptied: () => void, nowMs = systemClock.monotonicMs) {
     this.#socket = socket;
     this.#emptied = emptied;
     this.#nowMs = nowMs;
