@@ -216,8 +216,13 @@ function isRead(method: DescMethod): boolean {
   return isOfGrpc || method.idempotency === MethodOptions_IdempotencyLevel.NO_SIDE_EFFECTS;
 }
 
-/** What a request is about: the name in it, or where a new resource goes. */
+/** What a request is about: the name in it, or where a new resource goes. What opens a worker has it one level down. */
 function resourceOf(message: object): string {
+  const { open, request } = message as { readonly open?: object; readonly request?: { value?: object } };
+  return nameIn(message) || nameIn(open ?? request?.value ?? {});
+}
+
+function nameIn(message: object): string {
   const { name, parent, node, nodeId } = message as Readonly<Record<string, unknown>>;
   for (const candidate of [name, parent, node]) {
     if (typeof candidate === "string" && candidate !== "") return candidate;

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { join } from "node:path";
 import { test } from "node:test";
-import { apiFixture } from "../support/api-fixture.js";
+import { create } from "@bufbuild/protobuf";
+import { MessageService, OpenWorkerRequestSchema } from "../../gen/portway/v1/message_service_pb.js";
+import { apiFixture, clientFor, toldError, transportFor } from "../support/api-fixture.js";
 import { rawRequest, reasonsIn } from "../support/raw-http.js";
 
 const path = "/portway.v1.SystemService/GetServerInfo";
@@ -246,5 +248,30 @@ test("the authorizer is asked once for each call, with who calls what on what, a
     ["token", "portway.v1.NodeService/CreateNode", "nodes/n1"],
     ["token", "portway.v1.NodeService/ListServices", "nodes/n1"],
     ["token", "portway.v1.NodeService/DeleteNode", "nodes/n1"],
+  ]);
+});
+
+test("the authorizer hears of the node that a worker is to be opened on", async (t) => {
+  const asked: unknown[] = [];
+  const { server, token } = await apiFixture(t, {
+    authorizer: (_principal, method, resource) => {
+      asked.push([method, resource]);
+      return "deny";
+    },
+  });
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const client = clientFor(MessageService, transportFor("grpc", url, { token }));
+  const open = { node: "nodes/n1", address: "a" };
+  async function* requests() {
+    yield create(OpenWorkerRequestSchema, { request: { case: "open", value: open } });
+  }
+  const first = async (answers: AsyncIterable<unknown>): Promise<unknown> =>
+    (await answers[Symbol.asyncIterator]().next()).value;
+  for (const answers of [client.openWorker(requests()), client.receiveMessages({ open })]) {
+    assert.deepEqual((await toldError(first(answers))).reasons, ["PERMISSION_DENIED"]);
+  }
+  assert.deepEqual(asked, [
+    ["portway.v1.MessageService/OpenWorker", "nodes/n1"],
+    ["portway.v1.MessageService/ReceiveMessages", "nodes/n1"],
   ]);
 });
