@@ -82,8 +82,8 @@ export class Connections implements Disposable {
     return connection;
   }
 
-  /** The call is running until its response is closed. */
-  begin(connection: Connection, request: ApiRequest, response: ApiResponse): Call {
+  /** The call is running until its response is closed; `ended` is told. */
+  begin(connection: Connection, request: ApiRequest, response: ApiResponse, ended?: () => void): Call {
     const call: Call = {
       connection,
       request,
@@ -97,6 +97,7 @@ export class Connections implements Disposable {
     this.#calls.add(call);
     connection.calls.add(call);
     response.once("close", () => {
+      ended?.();
       this.#calls.delete(call);
       this.#settle();
       connection.calls.delete(call);

@@ -4,10 +4,8 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { PortwayError } from "../base/errors.js";
 import { endOfConnectStream } from "./completion.js";
 import { type CompleteError, completeError, toConnectError } from "./errors.js";
-import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
-
-/** An unread body up to this size is read and forgotten; a longer one costs an HTTP/1.1 client its connection. */
-const maxDumpedBytes = 65_536;
+import type { ApiRequest, ApiResponse } from "./http-message.js";
+import { dumpBody } from "./request-body.js";
 
 /**
  * Answers a request that gets no further, in the form of its own protocol: a gRPC status for gRPC and gRPC-Web, the end
@@ -26,21 +24,20 @@ export function refuse(
 ): void {
   const error = complete(refused instanceof PortwayError ? toConnectError(refused) : refused);
   const all: Record<string, string> = { ...headers };
-  if (!isHttp2(response) && hasLongBody(request)) all["connection"] = "close";
   const type = request.headers["content-type"] ?? "";
   if (isGrpc(type)) {
     all["content-type"] = type;
     setTrailerStatus(new Headers(), error).forEach((value, name) => {
       all[name] = value;
     });
-    send(response, 200, all);
+    send(request, response, 200, all);
     return;
   }
   if (isConnectStream(type) && !isNoMethod(refused)) {
     const body = endOfConnectStream(error);
     all["content-type"] = type;
     all["content-length"] = String(body.byteLength);
-    send(response, 200, all, body);
+    send(request, response, 200, all, body);
     return;
   }
   const body = errorToJsonBytes(error, undefined);
@@ -48,7 +45,7 @@ export function refuse(
   all["content-type"] = status === 405 || status === 415 ? "application/problem+json" : "application/json";
   all["content-length"] = String(body.byteLength);
   if (error.code === Code.Unauthenticated) all["www-authenticate"] = "Bearer";
-  send(response, status, all, request.method === "HEAD" ? undefined : body);
+  send(request, response, status, all, request.method === "HEAD" ? undefined : body);
 }
 
 function httpStatusOf(refused: PortwayError | ConnectError, error: ConnectError): number {
@@ -61,16 +58,23 @@ function httpStatusOf(refused: PortwayError | ConnectError, error: ConnectError)
 
 /** Headers and end go out together: gRPC takes a status in the headers only if nothing follows them. */
 function send(
+  request: ApiRequest,
   response: ApiResponse,
   status: number,
   headers: Record<string, string>,
   body?: Uint8Array,
 ): void {
-  if (response.headersSent || response.destroyed) return;
-  response.statusCode = status;
-  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  if (body === undefined) response.end();
-  else response.end(body as string & Uint8Array);
+  const answer = (isBodyOver: boolean): void => {
+    if (response.headersSent || response.destroyed) return;
+    if (!isBodyOver) response.setHeader("connection", "close");
+    response.statusCode = status;
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+    if (body === undefined) response.end();
+    else response.end(body as string & Uint8Array);
+  };
+  dumpBody(request, response)
+    .then(answer)
+    .catch(() => response.destroy());
 }
 
 /** Whatever the codec: whoever names one that is not spoken here still waits for a gRPC status. */
@@ -88,9 +92,4 @@ function isNoMethod(refused: PortwayError | ConnectError): boolean {
     refused instanceof PortwayError &&
     (refused.code === "unsupported_media_type" || refused.code === "unknown_method")
   );
-}
-
-function hasLongBody({ headers }: ApiRequest): boolean {
-  if (headers["transfer-encoding"] !== undefined) return true;
-  return Number(headers["content-length"] ?? 0) > maxDumpedBytes;
 }

@@ -1,6 +1,37 @@
 import { Code, ConnectError } from "@connectrpc/connect";
 import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
 
+/** So much of a body is read and forgotten before its answer leaves, for so long. */
+const maxDumpedBytes = 1024 * 1024;
+const dumpMs = 1_000;
+
+/**
+ * Reads and forgets what is still to come of a body over HTTP/1.1: a client that is sending when its connection is
+ * closed sees that, and never the answer. False if too much is to come, or too late: the connection can't be kept then.
+ */
+export function dumpBody(request: ApiRequest, response: ApiResponse): Promise<boolean> {
+  const announced = Number(request.headers["content-length"] ?? 0);
+  if (isHttp2(response) || request.complete || request.destroyed) {
+    request.resume();
+    return Promise.resolve(true);
+  }
+  if (announced > maxDumpedBytes) return Promise.resolve(false);
+  return new Promise((resolve) => {
+    let left = maxDumpedBytes;
+    const settle = (): void => {
+      clearTimeout(timer);
+      request.off("data", onData).off("end", settle).off("close", settle);
+      resolve(request.complete);
+    };
+    const onData = (chunk: Uint8Array): void => {
+      left -= chunk.length;
+      if (left < 0) settle();
+    };
+    const timer = setTimeout(settle, dumpMs);
+    request.on("data", onData).on("end", settle).on("close", settle).resume();
+  });
+}
+
 /**
  * The chunks of a request's body, read as they are asked for. Whoever stops early may still answer: Node's own iterator
  * would take the connection down with the request, and the caller would never learn what was wrong.
@@ -8,11 +39,14 @@ import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   readonly #request: ApiRequest;
   readonly #response: ApiResponse;
+  readonly #read: Uint8Array[];
   #wake: (() => void) | undefined;
   #failed: unknown;
   #isForgotten = false;
 
-  constructor(request: ApiRequest, response: ApiResponse) {
+  /** `read` is the beginning of the body, if that was read already. */
+  constructor(request: ApiRequest, response: ApiResponse, read: readonly Uint8Array[]) {
+    this.#read = [...read];
     this.#request = request;
     this.#response = response;
     request.on("readable", this.#onEvent);
@@ -27,7 +61,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
 
   async next(): Promise<IteratorResult<Uint8Array>> {
     for (;;) {
-      const chunk = this.#request.read() as Uint8Array | null;
+      const chunk = this.#read.shift() ?? (this.#request.read() as Uint8Array | null);
       if (chunk !== null) return { done: false, value: chunk };
       if (this.#request.readableEnded) return { done: true, value: undefined };
       if (this.#failed !== undefined) throw this.#failed;
@@ -44,19 +78,22 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   /**
-   * Reads no more, and lets nothing of the body stand in the way of the next request, which would wait behind it for
-   * ever. To be called before the headers of an answer that nobody reads on behind: an HTTP/1.1 client that is still
-   * sending loses its connection then, and afterwards it can only be read to the end. An HTTP/2 client is told later, see
-   * `dismiss`.
+   * Hands out no more, and lets nothing of the body stand in the way of the next request, which would wait behind it for
+   * ever. An HTTP/2 client that is still sending is told later, see `dismiss`.
    */
   forget(): void {
     const request = this.#request;
-    const response = this.#response;
     if (this.#isForgotten || request.readableEnded || request.destroyed) return;
     this.#isForgotten = true;
     request.off("readable", this.#onEvent);
     request.resume();
-    if (!isHttp2(response) && !request.complete && !response.headersSent) {
+  }
+
+  /** `forget`, before the headers of an answer behind which nobody reads on; resolves when they may leave. */
+  async dump(): Promise<void> {
+    this.forget();
+    const response = this.#response;
+    if (!(await dumpBody(this.#request, response)) && !isHttp2(response) && !response.headersSent) {
       response.setHeader("connection", "close");
     }
   }

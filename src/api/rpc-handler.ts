@@ -1,12 +1,7 @@
 import type { ServerResponse } from "node:http";
-import {
-  type ConnectRouter,
-  type ContextValues,
-  createConnectRouter,
-  createContextValues,
-  type Interceptor,
-} from "@connectrpc/connect";
-import type { UniversalHandler } from "@connectrpc/connect/protocol";
+import type { DescService } from "@bufbuild/protobuf";
+import { createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
+import type { UniversalHandler, UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import type { Principal } from "./authorizer.js";
@@ -16,6 +11,7 @@ import { type ApiRequest, type ApiResponse, pathOf } from "./http-message.js";
 import { letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
 import { refuse } from "./refusal.js";
+import { UnaryGrpc } from "./unary-grpc.js";
 import { sendStream, sendUnary, toUniversalRequest } from "./universal.js";
 
 /** Serves one request that was let in. `onOpenEnded` hears that its body is a stream that may go on for ever. */
@@ -26,8 +22,14 @@ export type RpcHandler = (
   onOpenEnded: () => void,
 ) => void;
 
+export interface ServedService {
+  readonly service: DescService;
+  readonly implementation: object;
+  readonly options?: Partial<UniversalHandlerOptions>;
+}
+
 export interface RpcHandlerOptions {
-  readonly routes: (router: ConnectRouter) => void;
+  readonly services: readonly ServedService[];
   readonly interceptors: Interceptor[];
   readonly limits: Required<ApiLimits>;
   readonly log: Log;
@@ -42,7 +44,7 @@ const acceptedTypes =
   /^application\/(json(; ?charset=utf-?8)?|proto|connect\+(json|proto)|grpc(-web)?(\+(json|proto))?)$/i;
 
 /**
- * Connect, gRPC and gRPC-Web for the services of `routes`. It is Connect's own adapter for Node but for three things:
+ * Connect, gRPC and gRPC-Web for `services`; most unary calls over gRPC take the short way of UnaryGrpc. It is Connect's own adapter for Node but for three things:
  * a refusal always has the form of the caller's protocol, errors that Connect makes itself get their ErrorInfo, and a
  * fault goes to our log.
  *
@@ -51,7 +53,7 @@ const acceptedTypes =
  * attacker has no bomb to send.
  */
 export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
-  const { routes, interceptors, limits, log, completeError: complete = completeError } = options;
+  const { services, interceptors, limits, log, completeError: complete = completeError } = options;
   const router = createConnectRouter({
     interceptors,
     acceptCompression: [],
@@ -60,7 +62,11 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     // A field with a slip of the pen in its name is an error, not nothing.
     jsonOptions: { ignoreUnknownFields: false },
   });
-  routes(router);
+  const unaryGrpc = new UnaryGrpc({ interceptors, limits, completeError: complete });
+  for (const { service, implementation, options: own } of services) {
+    router.service(service, implementation, own);
+    unaryGrpc.add(service, implementation);
+  }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return (request, response, principal, onOpenEnded) => {
@@ -78,11 +84,15 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     const values = createContextValues().set(principalKey, principal);
     if (!isUnary) values.set(letInKey, onOpenEnded);
     const maxDeadlineMs = isUnary ? limits.maxDeadlineMs : longestTimerMs;
-    serve(handler, request, response, values, maxDeadlineMs, complete).catch((error: unknown) => {
-      // Most often the caller is gone. Whoever is still there must not wait for an answer.
-      log.debug("call.cut", { path, error });
-      response.destroy();
-    });
+    const byConnect = (read: readonly Uint8Array[]): void => {
+      const asked = toUniversalRequest(request, response, values, maxDeadlineMs, read);
+      serve(handler, request, response, asked, complete).catch((error: unknown) => {
+        // Most often the caller is gone. Whoever is still there must not wait for an answer.
+        log.debug("call.cut", { path, error });
+        response.destroy();
+      });
+    };
+    if (!unaryGrpc.takes(path, request, response, values, byConnect)) byConnect([]);
   };
 }
 
@@ -126,20 +136,18 @@ async function serve(
   handler: UniversalHandler,
   request: ApiRequest,
   response: ApiResponse,
-  values: ContextValues,
-  maxDeadlineMs: number,
+  asked: ReturnType<typeof toUniversalRequest>,
   complete: CompleteError,
 ): Promise<void> {
   // The caller waits to hear that its body is wanted.
   if (request.headers.expect !== undefined) (response as ServerResponse).writeContinue();
-  const asked = toUniversalRequest(request, response, values, maxDeadlineMs);
   const answer = await handler(asked);
   if (answer.body === undefined && answer.status !== 200) {
     const text =
       answer.status === 505
         ? `${pathOf(request).slice(1)} is a stream in both directions: expected HTTP/2, got HTTP/${request.httpVersion}`
         : `HTTP ${answer.status}: this combination of method, content type and HTTP version is not served`;
-    asked.body.forget();
+    await asked.body.dump();
     refuse(request, response, new PortwayError("unsupported_media_type", text), {}, complete);
     return;
   }

@@ -1,7 +1,6 @@
 import type { AddressInfo } from "node:net";
 import type { TlsOptions } from "node:tls";
 import type { DescService } from "@bufbuild/protobuf";
-import type { ConnectRouter } from "@connectrpc/connect";
 import { Health } from "../../gen/grpc/health/v1/health_pb.js";
 import { ServerReflection } from "../../gen/grpc/reflection/v1/reflection_pb.js";
 import { ServerReflection as ServerReflectionAlpha } from "../../gen/grpc/reflection/v1alpha/reflection_pb.js";
@@ -27,7 +26,7 @@ import { type ApiLimits, resolveApiLimits } from "./limits.js";
 import { createListener, type Listener, type RequestHandler, trust } from "./listener.js";
 import { createPager } from "./paging.js";
 import { refuse } from "./refusal.js";
-import { createRpcHandler } from "./rpc-handler.js";
+import { createRpcHandler, type ServedService } from "./rpc-handler.js";
 import { healthService } from "./services/health-service.js";
 import { messageService } from "./services/message-service.js";
 import { nodeService } from "./services/node-service.js";
@@ -110,6 +109,10 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   const reflection = reflectionServices(services);
   const requests = services.flatMap(({ methods }) => methods.map(({ input }) => input));
 
+  const remembering = (service: DescService, implementation: object): ServedService => ({
+    service,
+    implementation: rememberAnswers(service, implementation, answers),
+  });
   const rpc = createRpcHandler({
     limits,
     log,
@@ -118,31 +121,29 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       authorizeCalls(authorizer),
       validateRequests(createValidation(requests)),
     ],
-    routes(router: ConnectRouter) {
-      router.service(NodeService, rememberAnswers(NodeService, nodeService(context), answers));
-      router.service(RelayService, rememberAnswers(RelayService, relayService(context), answers));
-      router.service(PortalService, rememberAnswers(PortalService, portalService(context), answers));
-      router.service(MessageService, messageService(context));
-      router.service(
-        SystemService,
-        rememberAnswers(SystemService, systemService(context, system, tokens), answers),
-      );
-      router.service(Health, health);
-      router.service(ServerReflection, reflection.v1);
-      router.service(ServerReflectionAlpha, reflection.v1alpha);
-    },
+    services: [
+      remembering(NodeService, nodeService(context)),
+      remembering(RelayService, relayService(context)),
+      remembering(PortalService, portalService(context)),
+      { service: MessageService, implementation: messageService(context) },
+      remembering(SystemService, systemService(context, system, tokens)),
+      { service: Health, implementation: health },
+      { service: ServerReflection, implementation: reflection.v1 },
+      { service: ServerReflectionAlpha, implementation: reflection.v1alpha },
+    ],
   });
 
   const connections = new Connections(limits, log);
   const listeners = new Set<Listener>();
   let closing: Promise<void> | undefined;
 
+  const callEnded = (): void => options.activity?.callEnded();
+
   /** Every request of every listener passes here first. */
   const letIn = (admission: AdmissionOptions): RequestHandler => {
     const take: RequestHandler = (request, response, connection) => {
-      const call = connections.begin(connection, request, response);
       options.activity?.callBegan();
-      response.once("close", () => options.activity?.callEnded());
+      const call = connections.begin(connection, request, response, callEnded);
       request.on("error", ignore);
       response.on("error", ignore);
       // Node takes up to 64 KiB of headers from an HTTP/2 client, whatever it announces, and looks itself over HTTP/1.1.

@@ -21,13 +21,15 @@ const timeouts = ["connect-timeout-ms", "grpc-timeout"] as const;
 
 /**
  * A request as Connect's handlers take it. Its signal ends if the caller goes away before the answer is complete, and
- * only then: ending it each time, as Connect's own conversion does, is a tenth of the cost of a call.
+ * only then: ending it each time, as Connect's own conversion does, is a tenth of the cost of a call. `read`
+ * is what was read of its body already.
  */
 export function toUniversalRequest(
   request: ApiRequest,
   response: ApiResponse,
   contextValues: ContextValues,
   maxDeadlineMs: number,
+  read: readonly Uint8Array[],
 ): UniversalServerRequest & { readonly body: RequestBody } {
   const { headers } = request;
   const header = new Headers();
@@ -49,7 +51,7 @@ export function toUniversalRequest(
     // The host was checked, and nobody asks for it again.
     url: `http://localhost${request.url ?? ""}`,
     header,
-    body: new RequestBody(request, response),
+    body: new RequestBody(request, response, read),
     signal: caller.signal,
     contextValues,
   };
@@ -62,15 +64,20 @@ const unitMs = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as c
  * should wait. What is no timeout stays as it is, to be refused by the protocol.
  */
 function capped(timeout: string, maxMs: number): string {
-  const match = /^(\d{1,10})([HMSmun])?$/.exec(timeout);
-  if (match === null) return timeout;
-  const [, amount, unit] = match;
-  const askedMs = Number(amount) * (unit === undefined ? 1 : unitMs[unit as keyof typeof unitMs]);
-  if (askedMs <= maxMs) return timeout;
-  return unit === undefined ? String(maxMs) : `${maxMs}m`;
+  const askedMs = timeoutMsOf(timeout);
+  if (askedMs === undefined || askedMs <= maxMs) return timeout;
+  return /[HMSmun]$/.test(timeout) ? `${maxMs}m` : String(maxMs);
 }
 
-function whyGone(response: ApiResponse): ConnectError {
+/** Undefined for what is no timeout. */
+export function timeoutMsOf(timeout: string): number | undefined {
+  const match = /^(\d{1,10})([HMSmun])?$/.exec(timeout);
+  if (match === null) return undefined;
+  const [, amount, unit] = match;
+  return Number(amount) * (unit === undefined ? 1 : unitMs[unit as keyof typeof unitMs]);
+}
+
+export function whyGone(response: ApiResponse): ConnectError {
   if (isHttp2(response) && response.stream?.rstCode === constants.NGHTTP2_REFUSED_STREAM) {
     return new ConnectError("the caller refused the stream", Code.Unavailable);
   }
@@ -86,7 +93,8 @@ export async function sendUnary(
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
   if (response.destroyed) return;
-  asked.forget();
+  await asked.dump();
+  if (response.destroyed) return;
   // The two kinds of response differ in nothing that is used here but the types.
   const out = response as ServerResponse;
   out.writeHead(answer.status, toNodeHeaders(answer.header));

@@ -73,3 +73,35 @@ test("a body that nobody reads does not stand in the way of the next request", a
   assert.match(answer, /^HTTP\/1\.1 429 /);
   assert.match(answer, /\r\nconnection: close\r\n/i);
 });
+
+test("a client that is still sending when it is refused hears why, and keeps its connection", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const client = new RawSocket(at);
+  t.after(() => client.socket.destroy());
+  const head = (authorization: string): string =>
+    `POST ${path} HTTP/1.1\r\nhost: ${at}\r\n${authorization}content-type: application/json\r\n` +
+    "transfer-encoding: chunked\r\n\r\n";
+  client.socket.write(`${head("")}1\r\n{\r\n`);
+  await new Promise((resolve) => setImmediate(resolve));
+  client.socket.write("1\r\n}\r\n0\r\n\r\n");
+  const answer = await client.until("UNAUTHENTICATED");
+  assert.match(answer, /^HTTP\/1\.1 401 /);
+  assert.doesNotMatch(answer, /connection: close/i);
+  client.socket.write(`${head(`authorization: Bearer ${token}\r\n`)}2\r\n{}\r\n0\r\n\r\n`);
+  assert.match(await client.until("1.2.3"), /HTTP\/1\.1 200 /);
+});
+
+test("a client that does not end its body is refused all the same, and loses its connection", async (t) => {
+  const { server } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  for (const length of ["transfer-encoding: chunked", `content-length: ${2 ** 30}`]) {
+    const client = new RawSocket(at);
+    t.after(() => client.socket.destroy());
+    client.socket.write(
+      `POST ${path} HTTP/1.1\r\nhost: ${at}\r\ncontent-type: application/json\r\n${length}\r\n\r\n`,
+    );
+    assert.match(await client.until("UNAUTHENTICATED"), /\r\nconnection: close\r\n/i, length);
+    await client.closed();
+  }
+});

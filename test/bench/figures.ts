@@ -35,15 +35,30 @@ export interface Size {
   readonly pings: number;
   readonly held: number;
   readonly calls: number;
+  readonly messages: number;
 }
 
-export const fullSize: Size = { mb: 1024, connections: 3_000, pings: 4_000, held: 3_000, calls: 4_000 };
+export const fullSize: Size = {
+  mb: 1024,
+  connections: 3_000,
+  pings: 4_000,
+  held: 3_000,
+  calls: 4_000,
+  messages: 3_000_000,
+};
 export function scaled(size: Size, by: number): Size {
   const parts = Object.entries(size).map(([name, value]) => [name, Math.ceil(value * by)]);
   return Object.fromEntries(parts) as unknown as Size;
 }
 
-export const quickSize: Size = { mb: 128, connections: 500, pings: 1_000, held: 1_000, calls: 1_000 };
+export const quickSize: Size = {
+  mb: 128,
+  connections: 500,
+  pings: 1_000,
+  held: 1_000,
+  calls: 1_000,
+  messages: 500_000,
+};
 
 const ratio = (atLeast: number): Wanted => ({ what: "ratio", atLeast });
 const bytesPerSecond = (key: string, name: string): Figure => ({
@@ -129,9 +144,24 @@ export const portalLoads: readonly PortalLoad[] = [
   },
 ];
 
+/** Routing with nobody who watches to the same with the tap compiled out. */
+export const tapFigure: Figure = {
+  key: "tap",
+  name: "routing in one node, tap unused",
+  unit: "messages/s",
+  wanted: ratio(0.97),
+};
+
 export const apiFigures = {
   unary: { key: "unary", name: "GetNode, 32 in flight", unit: "calls/s", wanted: ratio(0.9) },
   unaryCpu: { key: "unary-cpu", name: "GetNode: CPU of the server", unit: "µs/call" },
+  grpc: {
+    key: "grpc",
+    name: "GetNode over gRPC, 32 in flight, to grpc-js",
+    unit: "calls/s",
+    wanted: ratio(1),
+  },
+  grpcCpu: { key: "grpc-cpu", name: "GetNode over gRPC: CPU of the server", unit: "µs/call" },
 } as const satisfies Record<string, Figure>;
 
 /** Figures of Portway alone. */

@@ -15,15 +15,19 @@ import {
   quickSize,
   type Size,
   scaled,
+  tapFigure,
 } from "./figures.js";
+import { daemonWithNode, grpcCalls, grpcJsServer } from "./grpc-loads.js";
 import { benchFile, Program, run } from "./program.js";
 import { rotated, spreadOf } from "./statistics.js";
 import { type Contender, printTable, Results } from "./table.js";
+import { TapLoad } from "./tap.js";
 import { UnaryClient } from "./unary-client.js";
 
 const loadTimeoutMs = 150_000;
-const apiLoads = ["unary", "messages", "api"];
-const known = [...new Set(portalLoads.map(({ name }) => name)), ...apiLoads];
+const apiLoads = ["unary", "grpc", "messages", "api"];
+const tapLoad = "tap";
+const known = [...new Set(portalLoads.map(({ name }) => name)), ...apiLoads, tapLoad];
 
 const { values } = parseArgs({
   options: {
@@ -36,7 +40,8 @@ const { values } = parseArgs({
 });
 
 if (values.help) {
-  console.log(`Compares Portway with a chain of three plain Node pipe() proxies, and its API with a bare connect-node server.
+  console.log(`Compares Portway with a chain of three plain Node pipe() proxies, and its API with a bare connect-node
+server and with grpc-js.
 
   node dist/test/bench/run.js [--rounds 7] [--only ${known.join(",")}] [--quick] [--against portway|pipe]
 
@@ -114,6 +119,17 @@ async function apiRound(round: number, chain: Chain): Promise<void> {
       results.add(apiFigures.unaryCpu, contender, cpuUs);
     }
   }
+  if (only.includes("grpc")) {
+    await using daemon = await daemonWithNode();
+    await using grpcJs = await grpcJsServer(daemon);
+    await using again = await grpcJsServer(daemon);
+    const servers = { yardstick: grpcJs, portway: daemon, "yardstick again": again } as const;
+    for (const contender of rotated(contenders, round)) {
+      const { perSecond, cpuUs } = await grpcCalls(servers[contender], size.calls * 2);
+      results.add(apiFigures.grpc, contender, perSecond);
+      results.add(apiFigures.grpcCpu, contender, cpuUs);
+    }
+  }
   if (only.includes("messages")) {
     alone(aloneFigures.messages1, await messages(client, daemons, size.calls / 4, 1));
     alone(aloneFigures.messages64, await messages(client, daemons, size.calls, 64));
@@ -142,7 +158,20 @@ function stopIfInterrupted(): void {
   if (isInterrupted) throw new Error("interrupted");
 }
 
+async function tapRound(round: number): Promise<void> {
+  if (!only.includes(tapLoad)) return;
+  using load = await TapLoad.prepare();
+  for (const contender of rotated(contenders, round)) {
+    stopIfInterrupted();
+    const tap = contender === "portway" ? "with" : "without";
+    results.add(tapFigure, contender, await load.perSecond(tap, size.messages));
+  }
+  progress(`round ${round + 1} of ${rounds}: ${tapLoad}`);
+}
+
 async function oneRound(round: number, targetPort: number): Promise<void> {
+  await tapRound(round);
+  if (only.every((name) => name === tapLoad)) return;
   await using chains = new Scope();
   const up = new Map<Contender, Chain>();
   for (const contender of contenders) {
@@ -176,6 +205,7 @@ printTable(
   results,
   [
     ...portalLoads.flatMap(({ figures }) => Object.values(figures)),
+    tapFigure,
     ...Object.values(apiFigures),
     ...Object.values(aloneFigures),
   ],

@@ -66,7 +66,13 @@ async function serve(request: ServerCompatRequest): Promise<{ port: number; cert
       authorizeCalls(allowAuthenticated),
       validateRequests(createValidation(ConformanceService.methods.map(({ input }) => input))),
     ],
-    routes: (router) => router.service(ConformanceService, conformanceService(requestOf), { jsonOptions }),
+    services: [
+      {
+        service: ConformanceService,
+        implementation: conformanceService(requestOf),
+        options: { jsonOptions },
+      },
+    ],
     completeError: (error) => withoutErrorInfo(completeError(error)),
   });
 

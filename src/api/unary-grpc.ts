@@ -1,0 +1,361 @@
+import type { ServerResponse } from "node:http";
+import {
+  create,
+  type DescMethod,
+  type DescMethodUnary,
+  type DescService,
+  fromBinary,
+  type Message,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  Code,
+  ConnectError,
+  type ContextValues,
+  type HandlerContext,
+  type Interceptor,
+  type StreamRequest,
+  type StreamResponse,
+  type UnaryRequest,
+  type UnaryResponse,
+} from "@connectrpc/connect";
+import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import type { CompleteError } from "./errors.js";
+import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
+import type { ApiLimits } from "./limits.js";
+import { timeoutMsOf, whyGone } from "./universal.js";
+
+type Implementation = (request: Message, context: HandlerContext) => unknown;
+type Chain = (request: UnaryRequest) => Promise<UnaryResponse>;
+
+/** A call that this path does not take after all, with what was read of its body. */
+export type Otherwise = (read: readonly Uint8Array[]) => void;
+
+export interface UnaryGrpcOptions {
+  readonly interceptors: Interceptor[];
+  readonly limits: Required<ApiLimits>;
+  readonly completeError: CompleteError;
+}
+
+const headBytes = 5;
+const contentType = "application/grpc+proto";
+
+/**
+ * Serves what most callers send: a unary call over native gRPC, in binary, not compressed, all of it well formed. The
+ * same interceptors and implementations run as for every other call; only what moves bytes is our own, because Connect
+ * makes six asynchronous iterators of each. Whatever is out of the ordinary goes to Connect, so that there is one place
+ * that says what is wrong with a request.
+ */
+export class UnaryGrpc {
+  readonly #options: UnaryGrpcOptions;
+  readonly #methods = new Map<string, UnaryMethod>();
+
+  constructor(options: UnaryGrpcOptions) {
+    this.#options = options;
+  }
+
+  add(service: DescService, implementation: object): void {
+    for (const method of service.methods) {
+      const given = (implementation as Record<string, Implementation | undefined>)[method.localName];
+      if (!isUnary(method) || given === undefined) continue;
+      const run = given.bind(implementation);
+      const invoke = (request: UnaryRequest | StreamRequest): Promise<UnaryResponse | StreamResponse> =>
+        (request as GrpcCall).invoke(run);
+      const chain = this.#options.interceptors.reduceRight((next, around) => around(next), invoke) as Chain;
+      this.#methods.set(`/${service.typeName}/${method.name}`, { service, method, chain });
+    }
+  }
+
+  /** Takes the call, unless it is none for this path. `otherwise` is called if that turns out later. */
+  takes(
+    path: string,
+    request: ApiRequest,
+    response: ApiResponse,
+    values: ContextValues,
+    otherwise: Otherwise,
+  ): boolean {
+    const method = this.#methods.get(path);
+    if (method === undefined || request.method !== "POST" || !isHttp2(response)) return false;
+    const { headers } = request;
+    const type = headers["content-type"];
+    if (type !== "application/grpc" && type !== contentType) return false;
+    if ((headers["grpc-encoding"] ?? "identity") !== "identity" || headers.expect !== undefined) return false;
+    const { limits, completeError } = this.#options;
+    const timeout = headers["grpc-timeout"];
+    const timeoutMs = typeof timeout === "string" ? timeoutMsOf(timeout) : undefined;
+    if (timeout !== undefined && timeoutMs === undefined) return false;
+    const call = new GrpcCall(method, request, response, values, completeError);
+    if (timeoutMs !== undefined) call.endAfter(Math.min(timeoutMs, limits.maxDeadlineMs));
+    readWhole(request, limits.maxRequestBytes, (chunks, isWhole) => {
+      if (call.isOver) return;
+      const message = isWhole ? messageIn(method.method, chunks) : undefined;
+      if (message === undefined) {
+        call.leave();
+        otherwise(chunks);
+        return;
+      }
+      call.begin(message);
+      method.chain(call).then(
+        (answer) => call.answer(answer.message, limits.maxResponseBytes),
+        (error: unknown) => call.fail(error),
+      );
+    });
+    return true;
+  }
+}
+
+interface UnaryMethod {
+  readonly service: DescService;
+  readonly method: DescMethodUnary;
+  readonly chain: Chain;
+}
+
+function isUnary(method: DescMethod): method is DescMethodUnary {
+  return method.methodKind === "unary";
+}
+
+/** Calls `done` once: with all of the body, or with its beginning, unread from there on, if it is longer than a message. */
+function readWhole(
+  request: ApiRequest,
+  maxBytes: number,
+  done: (chunks: readonly Uint8Array[], isWhole: boolean) => void,
+): void {
+  const chunks: Uint8Array[] = [];
+  let left = maxBytes + headBytes;
+  let isDone = false;
+  const onEnd = (): void => {
+    if (isDone) return;
+    isDone = true;
+    done(chunks, request.readableEnded);
+  };
+  const onData = (chunk: Uint8Array): void => {
+    chunks.push(chunk);
+    left -= chunk.length;
+    if (left >= 0) return;
+    request.off("data", onData);
+    request.pause();
+    isDone = true;
+    done(chunks, false);
+  };
+  request.on("data", onData).on("end", onEnd).on("close", onEnd);
+}
+
+/** The message in a body that is one envelope without compression; undefined for whatever else it may be. */
+function messageIn({ input }: DescMethodUnary, chunks: readonly Uint8Array[]): Message | undefined {
+  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
+  if (body.length < headBytes || body[0] !== 0) return undefined;
+  const length = new DataView(body.buffer, body.byteOffset).getUint32(1);
+  if (length !== body.length - headBytes) return undefined;
+  try {
+    return fromBinary(input, body.subarray(headBytes));
+  } catch {
+    return undefined;
+  }
+}
+
+/** One call: what interceptors see of its request, and what its method sees of its context. */
+class GrpcCall implements UnaryRequest, HandlerContext {
+  readonly stream = false;
+  readonly requestMethod = "POST";
+  readonly protocolName = "grpc";
+  readonly service: DescService;
+  readonly method: DescMethodUnary;
+  readonly contextValues: ContextValues;
+  readonly #request: ApiRequest;
+  readonly #response: ApiResponse;
+  readonly #complete: CompleteError;
+  #message: Message | undefined;
+  #responseHeader: Headers | undefined;
+  #responseTrailer: Headers | undefined;
+  #controller: AbortController | undefined;
+  #ended: { readonly reason: unknown } | undefined;
+  #reject: ((reason: unknown) => void) | undefined;
+  #isLeft = false;
+  #deadline: NodeJS.Timeout | undefined;
+  #deadlineMs: number | undefined;
+
+  constructor(
+    { service, method }: UnaryMethod,
+    request: ApiRequest,
+    response: ApiResponse,
+    values: ContextValues,
+    complete: CompleteError,
+  ) {
+    this.service = service;
+    this.method = method;
+    this.contextValues = values;
+    this.#complete = complete;
+    this.#request = request;
+    this.#response = response;
+    response.on("close", () => this.#end(whyGone(response)));
+  }
+
+  get message(): Message {
+    return this.#message!;
+  }
+
+  get values(): ContextValues {
+    return this.contextValues;
+  }
+
+  get url(): string {
+    return `http://localhost${this.#request.url ?? ""}`;
+  }
+
+  /** The API hands no header on to its calls. */
+  get header(): Headers {
+    return new Headers();
+  }
+
+  get requestHeader(): Headers {
+    return this.header;
+  }
+
+  get responseHeader(): Headers {
+    this.#responseHeader ??= new Headers();
+    return this.#responseHeader;
+  }
+
+  get responseTrailer(): Headers {
+    this.#responseTrailer ??= new Headers();
+    return this.#responseTrailer;
+  }
+
+  /** Made for those who ask: most methods answer at once. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#ended !== undefined) this.#controller.abort(this.#ended.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  timeoutMs(): number | undefined {
+    return this.#deadlineMs === undefined ? undefined : this.#deadlineMs - performance.now();
+  }
+
+  /** It was ended before its message was there. */
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  begin(message: Message): void {
+    this.#message = message;
+  }
+
+  /** Somebody else answers. */
+  leave(): void {
+    clearTimeout(this.#deadline);
+    this.#isLeft = true;
+  }
+
+  endAfter(timeoutMs: number): void {
+    this.#deadlineMs = performance.now() + timeoutMs;
+    this.#deadline = setTimeout(() => {
+      this.#end(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+    }, timeoutMs);
+  }
+
+  /** Innermost: the method itself, for as long as somebody waits for its answer. */
+  invoke(run: Implementation): Promise<UnaryResponse> {
+    return new Promise((resolve, reject) => {
+      if (this.#ended !== undefined) {
+        reject(this.#ended.reason);
+        return;
+      }
+      this.#reject = reject;
+      Promise.resolve(run(this.message, this)).then((answer) => {
+        const { output } = this.method;
+        resolve(new GrpcAnswer(this, create(output, answer as MessageInitShape<typeof output>)));
+      }, reject);
+    });
+  }
+
+  answer(message: Message, maxBytes: number): void {
+    let envelope: Buffer;
+    try {
+      envelope = envelopeOf(toBinary(this.method.output, message), maxBytes);
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    const out = this.#finish();
+    if (out === undefined) return;
+    out.writeHead(200, { ...nodeHeaders(this.#responseHeader), "content-type": contentType });
+    out.addTrailers({ ...nodeHeaders(this.#responseTrailer), "grpc-status": "0" });
+    out.end(envelope);
+  }
+
+  fail(thrown: unknown): void {
+    const out = this.#finish();
+    if (out === undefined) return;
+    const error = this.#complete(ConnectError.from(thrown, Code.Internal));
+    // gRPC takes a status in the headers only if nothing follows them, so they leave together with the end.
+    const headers = setTrailerStatus(new Headers(this.#responseHeader), error);
+    for (const [name, value] of this.#responseTrailer ?? []) headers.append(name, value);
+    for (const [name, value] of headers) out.setHeader(name, value);
+    out.setHeader("content-type", contentType);
+    out.end();
+  }
+
+  /** Undefined if nobody takes an answer any more. */
+  #finish(): ServerResponse | undefined {
+    this.leave();
+    // The two kinds of response differ in nothing that is used here but the types.
+    return this.#response.destroyed ? undefined : (this.#response as ServerResponse);
+  }
+
+  #end(reason: unknown): void {
+    if (this.#isLeft || this.#ended !== undefined) return;
+    this.#ended = { reason };
+    this.#controller?.abort(reason);
+    if (this.#message === undefined) this.fail(reason);
+    else this.#reject?.(reason);
+  }
+}
+
+/** What interceptors see of an answer. Most calls add no headers to it, and making them costs. */
+class GrpcAnswer implements UnaryResponse {
+  readonly stream = false;
+  readonly message: Message;
+  readonly #call: GrpcCall;
+
+  constructor(call: GrpcCall, message: Message) {
+    this.#call = call;
+    this.message = message;
+  }
+
+  get service(): DescService {
+    return this.#call.service;
+  }
+
+  get method(): DescMethodUnary {
+    return this.#call.method;
+  }
+
+  get header(): Headers {
+    return this.#call.responseHeader;
+  }
+
+  get trailer(): Headers {
+    return this.#call.responseTrailer;
+  }
+}
+
+function envelopeOf(message: Uint8Array, maxBytes: number): Buffer {
+  const { length } = message;
+  if (length > maxBytes) {
+    const said = `the answer has ${length} bytes; at most ${maxBytes}`;
+    throw new ConnectError(said, Code.ResourceExhausted);
+  }
+  const envelope = Buffer.allocUnsafe(headBytes + length);
+  envelope[0] = 0;
+  envelope.writeUInt32BE(length, 1);
+  envelope.set(message, headBytes);
+  return envelope;
+}
+
+function nodeHeaders(headers: Headers | undefined): Record<string, string> | undefined {
+  return headers === undefined ? undefined : Object.fromEntries(headers);
+}

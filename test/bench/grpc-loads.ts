@@ -1,0 +1,104 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { CreateNodeRequestSchema, GetNodeRequestSchema } from "../../gen/portway/v1/node_service_pb.js";
+import { homeAt } from "../../src/base/home.js";
+import { cliFile } from "./chains.js";
+import { cpuSeconds } from "./process-stats.js";
+import { benchFile, Program } from "./program.js";
+import { callMany, GrpcClient } from "./unary-client.js";
+
+const createNode = "/portway.v1.NodeService/CreateNode";
+const getNode = "/portway.v1.NodeService/GetNode";
+const inFlight = 32;
+
+const getNodeRequest = toBinary(GetNodeRequestSchema, create(GetNodeRequestSchema, { name: "nodes/n1" }));
+
+/** A server of native gRPC on loopback TCP that wants a token. */
+export interface GrpcServer extends AsyncDisposable {
+  readonly client: GrpcClient;
+  readonly pid: number;
+}
+
+/** `portway serve` in a home of its own, with the node n1. */
+export async function daemonWithNode(): Promise<GrpcServer & { readonly token: string }> {
+  const home = mkdtempSync(join(tmpdir(), "pwg-"));
+  const { PATH } = process.env;
+  const child = spawn(process.execPath, [cliFile, "serve", "--api-address", "127.0.0.1:0"], {
+    stdio: ["ignore", "pipe", "inherit"],
+    env: { PATH, HOME: home, PORTWAY_HOME: home },
+  });
+  const stop = async (): Promise<void> => {
+    if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "exit");
+    rmSync(home, { recursive: true, force: true });
+  };
+  try {
+    let port = 0;
+    for await (const line of createInterface(child.stdout)) {
+      const { event, apiAddresses } = JSON.parse(line);
+      if (event !== "daemon.ready") continue;
+      port = Number(/:(\d+)$/.exec(apiAddresses[0])?.[1]);
+      break;
+    }
+    child.stdout.resume();
+    const token = readFileSync(homeAt(home).tokenPath, "utf8").trim();
+    const client = new GrpcClient(port, token);
+    await client.call(
+      createNode,
+      toBinary(CreateNodeRequestSchema, create(CreateNodeRequestSchema, { nodeId: "n1" })),
+    );
+    return {
+      client,
+      pid: child.pid!,
+      token,
+      async [Symbol.asyncDispose]() {
+        client[Symbol.dispose]();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** grpc-js behind the same checks, answering what the daemon answers. */
+export async function grpcJsServer(daemon: { client: GrpcClient; token: string }): Promise<GrpcServer> {
+  const directory = mkdtempSync(join(tmpdir(), "pwg-"));
+  const responseFile = join(directory, "response.bin");
+  writeFileSync(responseFile, await daemon.client.call(getNode, getNodeRequest));
+  const program = new Program(benchFile("grpc-js-server.js"), [daemon.token, responseFile]);
+  const stop = async (): Promise<void> => {
+    await program[Symbol.asyncDispose]();
+    rmSync(directory, { recursive: true, force: true });
+  };
+  try {
+    const client = new GrpcClient(await program.port(), daemon.token);
+    return {
+      client,
+      pid: program.pid,
+      async [Symbol.asyncDispose]() {
+        client[Symbol.dispose]();
+        await stop();
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Calls per second, and what a call costs the server. */
+export async function grpcCalls(
+  { client, pid }: GrpcServer,
+  count: number,
+): Promise<{ perSecond: number; cpuUs: number }> {
+  await callMany(client, getNode, getNodeRequest, { count: count * 2, inFlight });
+  const before = cpuSeconds([pid]);
+  const { perSecond } = await callMany(client, getNode, getNodeRequest, { count, inFlight });
+  return { perSecond, cpuUs: ((cpuSeconds([pid]) - before) * 1e6) / count };
+}
