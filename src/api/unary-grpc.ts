@@ -40,6 +40,7 @@ export interface UnaryGrpcOptions {
 
 const headBytes = 5;
 const contentType = "application/grpc+proto";
+const grpcTimeout = /^\d{1,8}[HMSmun]$/;
 
 /**
  * Serves what most callers send: a unary call over native gRPC, in binary, not compressed, all of it well formed. The
@@ -83,7 +84,8 @@ export class UnaryGrpc {
     if ((headers["grpc-encoding"] ?? "identity") !== "identity" || headers.expect !== undefined) return false;
     const { limits, completeError } = this.#options;
     const timeout = headers["grpc-timeout"];
-    const timeoutMs = typeof timeout === "string" ? timeoutMsOf(timeout) : undefined;
+    const isTimeout = typeof timeout === "string" && grpcTimeout.test(timeout);
+    const timeoutMs = isTimeout ? timeoutMsOf(timeout) : undefined;
     if (timeout !== undefined && timeoutMs === undefined) return false;
     const call = new GrpcCall(method, request, response, values, completeError);
     if (timeoutMs !== undefined) call.endAfter(Math.min(timeoutMs, limits.maxDeadlineMs));

@@ -79,6 +79,14 @@ test("a deadline that passes before the message is there is told", async (t) => 
   assert.deepEqual([error.code, error.reasons], [4, ["TIMED_OUT"]]);
 });
 
+test("a timeout without a unit is refused, as Connect refuses it", async (t) => {
+  const { call, engine } = await grpc(t);
+  engine.onCall = () => assert.fail("the engine was asked");
+  const stream = call({ "grpc-timeout": "5000" });
+  stream.end(body);
+  assert.equal((await toldError(answerOf(stream))).code, 3);
+});
+
 test("what is not one message is refused as Connect refuses it", async (t) => {
   const { call, engine } = await grpc(t);
   engine.onCall = () => assert.fail("the engine was asked");
