@@ -190,7 +190,9 @@ class GrpcCall implements UnaryRequest, HandlerContext {
     this.#complete = complete;
     this.#request = request;
     this.#response = response;
-    response.on("close", () => this.#end(whyGone(response)));
+    response.on("close", () => {
+      if (!this.#isLeft) this.#end(whyGone(response));
+    });
   }
 
   get message(): Message {
