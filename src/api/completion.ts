@@ -78,7 +78,8 @@ function completeTrailers(trailer: Headers, complete: CompleteError): Headers {
 }
 
 const trailerFlag = 0x80;
-const envelopeBytes = 5;
+/** A flag and a length, in front of each message. */
+export const envelopeBytes = 5;
 
 /** In gRPC-Web the trailers are the last envelope of the body: a flag, a length and lines of text. */
 async function* completeGrpcWeb(
@@ -133,9 +134,10 @@ export function endOfConnectStream(error: ConnectError): Uint8Array {
   return envelopeOf(endStreamFlag, endStream.serialize({ metadata: new Headers(), error }));
 }
 
-function envelopeOf(flag: number, bytes: Uint8Array): Uint8Array {
-  const head = Buffer.alloc(envelopeBytes);
-  head.writeUInt8(flag, 0);
-  head.writeUInt32BE(bytes.byteLength, 1);
-  return Buffer.concat([head, bytes]);
+export function envelopeOf(flag: number, bytes: Uint8Array): Uint8Array {
+  const envelope = Buffer.allocUnsafe(envelopeBytes + bytes.length);
+  envelope.writeUInt8(flag, 0);
+  envelope.writeUInt32BE(bytes.length, 1);
+  envelope.set(bytes, envelopeBytes);
+  return envelope;
 }

@@ -64,9 +64,8 @@ function send(
   headers: Record<string, string>,
   body?: Uint8Array,
 ): void {
-  const answer = (isBodyOver: boolean): void => {
+  const answer = (): void => {
     if (response.headersSent || response.destroyed) return;
-    if (!isBodyOver) response.setHeader("connection", "close");
     response.statusCode = status;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (body === undefined) response.end();

@@ -7,15 +7,20 @@ const dumpMs = 1_000;
 
 /**
  * Reads and forgets what is still to come of a body over HTTP/1.1: a client that is sending when its connection is
- * closed sees that, and never the answer. False if too much is to come, or too late: the connection can't be kept then.
+ * closed sees that, and never the answer. If too much is to come, or too late, the answer says that the connection ends.
  */
-export function dumpBody(request: ApiRequest, response: ApiResponse): Promise<boolean> {
-  const announced = Number(request.headers["content-length"] ?? 0);
+export async function dumpBody(request: ApiRequest, response: ApiResponse): Promise<void> {
   if (isHttp2(response) || request.complete || request.destroyed) {
     request.resume();
-    return Promise.resolve(true);
+    return;
   }
-  if (announced > maxDumpedBytes) return Promise.resolve(false);
+  const announcedBytes = Number(request.headers["content-length"] ?? 0);
+  const isOver = announcedBytes <= maxDumpedBytes && (await readToEnd(request));
+  if (!isOver && !response.headersSent) response.setHeader("connection", "close");
+}
+
+/** False if the end did not come within maxDumpedBytes and dumpMs. */
+function readToEnd(request: ApiRequest): Promise<boolean> {
   return new Promise((resolve) => {
     let left = maxDumpedBytes;
     const settle = (): void => {
@@ -90,12 +95,9 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   }
 
   /** `forget`, before the headers of an answer behind which nobody reads on; resolves when they may leave. */
-  async dump(): Promise<void> {
+  dump(): Promise<void> {
     this.forget();
-    const response = this.#response;
-    if (!(await dumpBody(this.#request, response)) && !isHttp2(response) && !response.headersSent) {
-      response.setHeader("connection", "close");
-    }
+    return dumpBody(this.#request, this.#response);
   }
 
   readonly #onEvent = (): void => {

@@ -21,10 +21,11 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { envelopeBytes, envelopeOf } from "./completion.js";
 import type { CompleteError } from "./errors.js";
 import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
 import type { ApiLimits } from "./limits.js";
-import { timeoutMsOf, whyGone } from "./universal.js";
+import { timeoutMsOf, toNodeHeaders, whyGone } from "./universal.js";
 
 type Implementation = (request: Message, context: HandlerContext) => unknown;
 type Chain = (request: UnaryRequest) => Promise<UnaryResponse>;
@@ -38,7 +39,6 @@ export interface UnaryGrpcOptions {
   readonly completeError: CompleteError;
 }
 
-const headBytes = 5;
 const contentType = "application/grpc+proto";
 const grpcTimeout = /^\d{1,8}[HMSmun]$/;
 
@@ -124,7 +124,7 @@ function readWhole(
   done: (chunks: readonly Uint8Array[], isWhole: boolean) => void,
 ): void {
   const chunks: Uint8Array[] = [];
-  let left = maxBytes + headBytes;
+  let left = maxBytes + envelopeBytes;
   let isDone = false;
   const onEnd = (): void => {
     if (isDone) return;
@@ -146,11 +146,11 @@ function readWhole(
 /** The message in a body that is one envelope without compression; undefined for whatever else it may be. */
 function messageIn({ input }: DescMethodUnary, chunks: readonly Uint8Array[]): Message | undefined {
   const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-  if (body.length < headBytes || body[0] !== 0) return undefined;
+  if (body.length < envelopeBytes || body[0] !== 0) return undefined;
   const length = new DataView(body.buffer, body.byteOffset).getUint32(1);
-  if (length !== body.length - headBytes) return undefined;
+  if (length !== body.length - envelopeBytes) return undefined;
   try {
-    return fromBinary(input, body.subarray(headBytes));
+    return fromBinary(input, body.subarray(envelopeBytes));
   } catch {
     return undefined;
   }
@@ -277,17 +277,22 @@ class GrpcCall implements UnaryRequest, HandlerContext {
   }
 
   answer(message: Message, maxBytes: number): void {
-    let envelope: Buffer;
+    let envelope: Uint8Array;
     try {
-      envelope = envelopeOf(toBinary(this.method.output, message), maxBytes);
+      const bytes = toBinary(this.method.output, message);
+      if (bytes.length > maxBytes) {
+        const said = `the answer has ${bytes.length} bytes; at most ${maxBytes}`;
+        throw new ConnectError(said, Code.ResourceExhausted);
+      }
+      envelope = envelopeOf(0, bytes);
     } catch (error) {
       this.fail(error);
       return;
     }
     const out = this.#finish();
     if (out === undefined) return;
-    out.writeHead(200, { ...nodeHeaders(this.#responseHeader), "content-type": contentType });
-    out.addTrailers({ ...nodeHeaders(this.#responseTrailer), "grpc-status": "0" });
+    out.writeHead(200, { ...toNodeHeaders(this.#responseHeader), "content-type": contentType });
+    out.addTrailers({ ...toNodeHeaders(this.#responseTrailer), "grpc-status": "0" });
     out.end(envelope);
   }
 
@@ -345,21 +350,4 @@ class GrpcAnswer implements UnaryResponse {
   get trailer(): Headers {
     return this.#call.responseTrailer;
   }
-}
-
-function envelopeOf(message: Uint8Array, maxBytes: number): Buffer {
-  const { length } = message;
-  if (length > maxBytes) {
-    const said = `the answer has ${length} bytes; at most ${maxBytes}`;
-    throw new ConnectError(said, Code.ResourceExhausted);
-  }
-  const envelope = Buffer.allocUnsafe(headBytes + length);
-  envelope[0] = 0;
-  envelope.writeUInt32BE(length, 1);
-  envelope.set(message, headBytes);
-  return envelope;
-}
-
-function nodeHeaders(headers: Headers | undefined): Record<string, string> | undefined {
-  return headers === undefined ? undefined : Object.fromEntries(headers);
 }

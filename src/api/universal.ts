@@ -167,7 +167,7 @@ function writable(response: ApiResponse): Promise<void> {
   });
 }
 
-function toNodeHeaders(headers: Headers | undefined): Record<string, string> {
+export function toNodeHeaders(headers: Headers | undefined): Record<string, string> {
   const node: Record<string, string> = {};
   headers?.forEach((value, name) => {
     node[name] = value;

@@ -1,6 +1,6 @@
 import { copyBytes, readUint16, readUint32 } from "../base/bytes.js";
 import { PortwayError } from "../base/errors.js";
-import { Address, addressHash, addressKey } from "./address.js";
+import { Address, addressHash } from "./address.js";
 
 /** The most addresses that an onward or a return route may have: a message beyond that is dropped. */
 export const maxRouteAddresses = 128;
@@ -65,15 +65,6 @@ export class Route {
 
   get isEmpty(): boolean {
     return this.length === 0;
-  }
-
-  /** The key of the first address. Must not be asked of an empty route. */
-  get firstKey(): string {
-    if (this.#head !== undefined) return this.#head.key;
-    const at = this.#firstValueAt();
-    const value = this.#bytes.toString("latin1", at, this.#firstEnd(at));
-    const type = this.#bytes[this.#start + 1]!;
-    return addressKey(type < 24 ? type : this.#bytes[this.#start + 2]!, value);
   }
 
   /** The hash of the first address. Must not be asked of an empty route. */

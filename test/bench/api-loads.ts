@@ -46,7 +46,7 @@ export class BareServer implements UnaryServer, AsyncDisposable {
       rmSync(directory, { recursive: true, force: true });
       throw error;
     }
-    return new BareServer(new UnaryClient(socketPath), program, directory);
+    return new BareServer(UnaryClient.connect(socketPath), program, directory);
   }
 
   get pid(): number {

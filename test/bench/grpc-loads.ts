@@ -10,7 +10,7 @@ import { homeAt } from "../../src/base/home.js";
 import { cliFile } from "./chains.js";
 import { cpuSeconds } from "./process-stats.js";
 import { benchFile, Program } from "./program.js";
-import { callMany, GrpcClient } from "./unary-client.js";
+import { callMany, UnaryClient } from "./unary-client.js";
 
 const createNode = "/portway.v1.NodeService/CreateNode";
 const getNode = "/portway.v1.NodeService/GetNode";
@@ -20,8 +20,19 @@ const getNodeRequest = toBinary(GetNodeRequestSchema, create(GetNodeRequestSchem
 
 /** A server of native gRPC on loopback TCP that wants a token. */
 export interface GrpcServer extends AsyncDisposable {
-  readonly client: GrpcClient;
+  readonly client: UnaryClient;
   readonly pid: number;
+}
+
+function server(client: UnaryClient, pid: number, stop: () => Promise<void>): GrpcServer {
+  return {
+    client,
+    pid,
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await stop();
+    },
+  };
 }
 
 /** `portway serve` in a home of its own, with the node n1. */
@@ -46,20 +57,12 @@ export async function daemonWithNode(): Promise<GrpcServer & { readonly token: s
     }
     child.stdout.resume();
     const token = readFileSync(homeAt(home).tokenPath, "utf8").trim();
-    const client = new GrpcClient(port, token);
+    const client = UnaryClient.grpc(port, token);
     await client.call(
       createNode,
       toBinary(CreateNodeRequestSchema, create(CreateNodeRequestSchema, { nodeId: "n1" })),
     );
-    return {
-      client,
-      pid: child.pid!,
-      token,
-      async [Symbol.asyncDispose]() {
-        client[Symbol.dispose]();
-        await stop();
-      },
-    };
+    return { ...server(client, child.pid!, stop), token };
   } catch (error) {
     await stop();
     throw error;
@@ -67,7 +70,7 @@ export async function daemonWithNode(): Promise<GrpcServer & { readonly token: s
 }
 
 /** grpc-js behind the same checks, answering what the daemon answers. */
-export async function grpcJsServer(daemon: { client: GrpcClient; token: string }): Promise<GrpcServer> {
+export async function grpcJsServer(daemon: { client: UnaryClient; token: string }): Promise<GrpcServer> {
   const directory = mkdtempSync(join(tmpdir(), "pwg-"));
   const responseFile = join(directory, "response.bin");
   writeFileSync(responseFile, await daemon.client.call(getNode, getNodeRequest));
@@ -77,15 +80,7 @@ export async function grpcJsServer(daemon: { client: GrpcClient; token: string }
     rmSync(directory, { recursive: true, force: true });
   };
   try {
-    const client = new GrpcClient(await program.port(), daemon.token);
-    return {
-      client,
-      pid: program.pid,
-      async [Symbol.asyncDispose]() {
-        client[Symbol.dispose]();
-        await stop();
-      },
-    };
+    return server(UnaryClient.grpc(await program.port(), daemon.token), program.pid, stop);
   } catch (error) {
     await stop();
     throw error;

@@ -106,7 +106,7 @@ async function loadChain(
 async function apiRound(round: number, chain: Chain): Promise<void> {
   const { daemons } = chain;
   if (daemons === undefined) return;
-  using client = new UnaryClient(daemons.socketPath);
+  using client = UnaryClient.connect(daemons.socketPath);
   const daemon = { client, pid: chain.pids[0]! };
   const alone = (figure: Figure, value: number): void => results.add(figure, "portway", value);
   if (only.includes("unary")) {

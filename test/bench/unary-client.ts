@@ -1,43 +1,66 @@
 import http2 from "node:http2";
 import net from "node:net";
+import { envelopeBytes, envelopeOf } from "../../src/api/completion.js";
 
 const callTimeoutMs = 30_000;
 
+type Told = http2.IncomingHttpHeaders & http2.IncomingHttpStatusHeader;
+
+/** What a client of one protocol says of a call, and makes of its answer. */
+interface Protocol {
+  readonly headers: http2.OutgoingHttpHeaders;
+  request(body: Uint8Array): Uint8Array;
+  /** Throws what the call failed with. `told` are the last headers or trailers. */
+  answer(told: Told, body: Buffer): Buffer;
+}
+
 /**
- * Calls unary methods with the Connect protocol over HTTP/2 on a Unix socket, with ready-made bytes: as little work as
- * a client can do, so that a run measures the server.
+ * Calls unary methods over HTTP/2, with ready-made bytes: as little work as a client can do, so that a run measures the
+ * server.
  */
 export class UnaryClient implements Disposable {
   readonly #session: http2.ClientHttp2Session;
+  readonly #protocol: Protocol;
 
-  constructor(socketPath: string) {
-    this.#session = http2.connect("http://localhost", { createConnection: () => net.connect(socketPath) });
+  private constructor(session: http2.ClientHttp2Session, protocol: Protocol) {
+    this.#session = session;
     this.#session.on("error", () => {}); // each call that is under way hears of it
+    this.#protocol = protocol;
+  }
+
+  /** The Connect protocol on a Unix socket. */
+  static connect(socketPath: string): UnaryClient {
+    const createConnection = () => net.connect(socketPath);
+    return new UnaryClient(http2.connect("http://localhost", { createConnection }), connectProtocol);
+  }
+
+  /** Native gRPC, in the clear on loopback TCP, with a token. */
+  static grpc(port: number, token: string): UnaryClient {
+    return new UnaryClient(http2.connect(`http://127.0.0.1:${port}`), grpcProtocol(token));
   }
 
   /** `path` is `/package.Service/Method`. Gives the response message's bytes; rejects if it is no success. */
   call(path: string, body: Uint8Array): Promise<Buffer> {
+    const { headers, request, answer } = this.#protocol;
     return new Promise((resolve, reject) => {
-      const stream = this.#session.request({
-        ":method": "POST",
-        ":path": path,
-        "content-type": "application/proto",
-        "connect-protocol-version": "1",
-        "connect-timeout-ms": String(callTimeoutMs),
-      });
+      const stream = this.#session.request({ ":method": "POST", ":path": path, ...headers });
       const parts: Buffer[] = [];
-      let status = 0;
-      stream.on("response", (headers) => {
-        status = headers[":status"] ?? 0;
-      });
+      let told: Told = {};
+      const keep = (given: Told): void => {
+        told = given;
+      };
+      stream.on("response", keep);
+      stream.on("trailers", keep);
       stream.on("data", (bytes: Buffer) => parts.push(bytes));
       stream.on("error", reject);
       stream.on("end", () => {
-        const all = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-        if (status === 200) resolve(all);
-        else reject(new Error(`${path}: ${status} ${all.toString("utf8").slice(0, 300)}`));
+        try {
+          resolve(answer(told, parts.length === 1 ? parts[0]! : Buffer.concat(parts)));
+        } catch (error) {
+          reject(error);
+        }
       });
-      stream.end(body);
+      stream.end(request(body));
     });
   }
 
@@ -46,57 +69,27 @@ export class UnaryClient implements Disposable {
   }
 }
 
-const grpcHeadBytes = 5;
+const connectProtocol: Protocol = {
+  headers: {
+    "content-type": "application/proto",
+    "connect-protocol-version": "1",
+    "connect-timeout-ms": String(callTimeoutMs),
+  },
+  request: (body) => body,
+  answer(told, body) {
+    if (told[":status"] === 200) return body;
+    throw new Error(`${told[":status"]} ${body.toString("utf8").slice(0, 300)}`);
+  },
+};
 
-/** The same over native gRPC, in the clear on loopback TCP, with a token. */
-export class GrpcClient implements Disposable {
-  readonly #session: http2.ClientHttp2Session;
-  readonly #authorization: string;
-
-  constructor(port: number, token: string) {
-    this.#session = http2.connect(`http://127.0.0.1:${port}`);
-    this.#session.on("error", () => {}); // each call that is under way hears of it
-    this.#authorization = `Bearer ${token}`;
-  }
-
-  call(path: string, body: Uint8Array): Promise<Buffer> {
-    return new Promise((resolve, reject) => {
-      const stream = this.#session.request({
-        ":method": "POST",
-        ":path": path,
-        "content-type": "application/grpc",
-        te: "trailers",
-        authorization: this.#authorization,
-      });
-      const parts: Buffer[] = [];
-      let trailers: http2.IncomingHttpHeaders = {};
-      stream.on("response", (headers) => {
-        trailers = headers;
-      });
-      stream.on("trailers", (headers) => {
-        trailers = headers;
-      });
-      stream.on("data", (bytes: Buffer) => parts.push(bytes));
-      stream.on("error", reject);
-      stream.on("end", () => {
-        const all = parts.length === 1 ? parts[0]! : Buffer.concat(parts);
-        if (trailers["grpc-status"] === "0") resolve(all.subarray(grpcHeadBytes));
-        else reject(new Error(`${path}: ${trailers["grpc-status"]} ${trailers["grpc-message"]}`));
-      });
-      const head = Buffer.alloc(grpcHeadBytes);
-      head.writeUInt32BE(body.length, 1);
-      stream.end(Buffer.concat([head, body]));
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.#session.destroy();
-  }
-}
-
-export interface Caller {
-  call(path: string, body: Uint8Array): Promise<Buffer>;
-}
+const grpcProtocol = (token: string): Protocol => ({
+  headers: { "content-type": "application/grpc", te: "trailers", authorization: `Bearer ${token}` },
+  request: (body) => envelopeOf(0, body),
+  answer(told, body) {
+    if (told["grpc-status"] === "0") return body.subarray(envelopeBytes);
+    throw new Error(`gRPC status ${told["grpc-status"]}: ${told["grpc-message"]}`);
+  },
+});
 
 export interface Calls {
   readonly perSecond: number;
@@ -106,7 +99,7 @@ export interface Calls {
 
 /** Makes `count` calls, `inFlight` at a time. */
 export async function callMany(
-  client: Caller,
+  client: UnaryClient,
   path: string,
   body: Uint8Array,
   { count, inFlight }: { readonly count: number; readonly inFlight: number },

@@ -55,7 +55,7 @@ test("the first address, the last and what remains are those of the list", () =>
     named("b", "c").prepend(Address.local("a")),
   ]) {
     assert.equal(route.length, 3);
-    assert.equal(route.firstKey, "a");
+    assert.equal(route.first.key, "a");
     assert.equal(route.first.text, "a");
     assert.equal(route.last.text, "c");
     assert.deepEqual(texts(route.rest()), ["0#b", "0#c"]);
@@ -70,9 +70,9 @@ test("the first address is read for each length of type and value", () => {
     for (const length of [0, 23, 24, 255, 256, 65_535, 65_536]) {
       const address = new Address(type, Buffer.alloc(length, 0x61));
       const { view } = viewOf(Route.of(address, Address.local("next")));
-      assert.equal(view.firstKey, address.key);
+      assert.equal(view.first.key, address.key);
       assert.ok(view.first.equals(address));
-      assert.equal(view.rest().firstKey, "next");
+      assert.equal(view.rest().first.key, "next");
     }
   }
 });
@@ -81,7 +81,7 @@ test("rest undoes prepend, whatever the route is kept as", () => {
   const hop = Address.parse("1#127.0.0.1:4000");
   for (const route of [Route.empty, named("a"), viewOf(named("a", "b")).view, named("a").prepend(hop)]) {
     const longer = route.prepend(hop);
-    assert.equal(longer.firstKey, hop.key);
+    assert.equal(longer.first.key, hop.key);
     assert.equal(longer.length, route.length + 1);
     assert.equal(longer.byteLength, route.byteLength + hop.encoded.byteLength);
     assert.ok(longer.rest().equals(route));
@@ -197,7 +197,7 @@ test("after any steps a route is the list of addresses that the same steps make"
           assert.ok(route.equals(Route.of(...list)));
           assert.deepEqual(texts(route), list.map(String));
           if (list.length === 0) continue;
-          assert.equal(route.firstKey, list[0]!.key);
+          assert.equal(route.first.key, list[0]!.key);
           assert.ok(route.first.equals(list[0]!));
           assert.ok(route.last.equals(list.at(-1)!));
         }

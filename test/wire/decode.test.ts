@@ -281,7 +281,7 @@ test("address bytes of every length at which the head grows are read and written
     const value = "61".repeat(length);
     const body = hex("83", "81 8200", head, value, "81 8207", head, value, head, value);
     const message = decodeMessage(body, 0, body.byteLength);
-    assert.equal(message.onward.firstKey.length, length);
+    assert.equal(message.onward.first.key.length, length);
     assert.equal(message.return.first.text.length, length);
     assert.equal(message.payload.byteLength, length);
     assert.equal(encodeMessage(message).subarray(4).toString("hex"), body.toString("hex"));
@@ -343,8 +343,8 @@ test("nothing of a message in the usual form is copied", () => {
   const message = decodeMessage(body, 0, body.byteLength);
   body.fill(0x62, 5, 9); // the bytes of "echo"
   body.fill(0x63, 13, 16); // the bytes of "app"
-  assert.equal(message.onward.firstKey, "bbbb");
-  assert.equal(message.return.firstKey, "ccc");
+  assert.equal(message.onward.first.key, "bbbb");
+  assert.equal(message.return.first.key, "ccc");
   assert.equal(message.payload.buffer, body.buffer);
   assert.equal(message.trace?.buffer, body.buffer);
 });
