@@ -7,6 +7,7 @@ import {
   errorToJsonBytes,
 } from "@connectrpc/connect/protocol-connect";
 import { findTrailerError, setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import { envelopeBytes, envelopeOf } from "./envelope.js";
 import type { CompleteError } from "./errors.js";
 
 /*
@@ -78,8 +79,6 @@ function completeTrailers(trailer: Headers, complete: CompleteError): Headers {
 }
 
 const trailerFlag = 0x80;
-/** A flag and a length, in front of each message. */
-export const envelopeBytes = 5;
 
 /** In gRPC-Web the trailers are the last envelope of the body: a flag, a length and lines of text. */
 async function* completeGrpcWeb(
@@ -132,12 +131,4 @@ async function* completeConnectStream(
 /** The body of a Connect stream that is nothing but its error. */
 export function endOfConnectStream(error: ConnectError): Uint8Array {
   return envelopeOf(endStreamFlag, endStream.serialize({ metadata: new Headers(), error }));
-}
-
-export function envelopeOf(flag: number, bytes: Uint8Array): Uint8Array {
-  const envelope = Buffer.allocUnsafe(envelopeBytes + bytes.length);
-  envelope.writeUInt8(flag, 0);
-  envelope.writeUInt32BE(bytes.length, 1);
-  envelope.set(bytes, envelopeBytes);
-  return envelope;
 }

@@ -21,7 +21,7 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
-import { envelopeBytes, envelopeOf } from "./completion.js";
+import { envelopeBytes, envelopeOf } from "./envelope.js";
 import type { CompleteError } from "./errors.js";
 import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
 import type { ApiLimits } from "./limits.js";

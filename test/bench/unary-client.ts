@@ -1,6 +1,6 @@
 import http2 from "node:http2";
 import net from "node:net";
-import { envelopeBytes, envelopeOf } from "../../src/api/completion.js";
+import { envelopeBytes, envelopeOf } from "../../src/api/envelope.js";
 
 const callTimeoutMs = 30_000;
 
