@@ -1,6 +1,7 @@
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
 import type { Log } from "../base/log.js";
+import { Roster } from "../base/roster.js";
 import { deferred } from "../base/signals.js";
 import type { Principal } from "./authorizer.js";
 import { type ApiRequest, type ApiResponse, hasArrived, isHttp2, pathOf } from "./http-message.js";
@@ -18,7 +19,7 @@ export interface Connection {
   certificateError: string | undefined;
   /** One of its calls was let in. */
   isTrusted: boolean;
-  readonly calls: Set<Call>;
+  readonly calls: Roster<Call>;
   idleSinceMs: number;
 }
 
@@ -46,7 +47,7 @@ export class Connections implements Disposable {
   readonly #limits: Required<ApiLimits>;
   readonly #log: Log;
   readonly #open = new Map<Socket, Connection>();
-  readonly #calls = new Set<Call>();
+  readonly #calls = new Roster<Call>();
   readonly #timer: NodeJS.Timeout;
   #isClosing = false;
   readonly #empty = deferred<void>();
@@ -67,13 +68,13 @@ export class Connections implements Disposable {
       principal,
       certificateError: undefined,
       isTrusted: principal !== undefined,
-      calls: new Set(),
+      calls: new Roster(),
       idleSinceMs: now,
     };
     this.#open.set(socket, connection);
     socket.once("close", () => {
       this.#open.delete(socket);
-      for (const { response } of connection.calls) {
+      for (const { response } of connection.calls.items()) {
         // Node tells it to the one response that is being sent, not to those of pipelined requests behind it.
         if (!isHttp2(response) && response.socket === null) response.emit("close");
       }
@@ -94,13 +95,13 @@ export class Connections implements Disposable {
       waitingBytes: 0,
       waitingSinceMs: 0,
     };
-    this.#calls.add(call);
-    connection.calls.add(call);
+    const running = this.#calls.add(call);
+    const runningHere = connection.calls.add(call);
     response.once("close", () => {
       ended?.();
-      this.#calls.delete(call);
+      running[Symbol.dispose]();
       this.#settle();
-      connection.calls.delete(call);
+      runningHere[Symbol.dispose]();
       if (connection.calls.size > 0) return;
       connection.idleSinceMs = performance.now();
       if (this.#isClosing && connection.session === undefined) connection.socket.destroySoon();
@@ -133,7 +134,7 @@ export class Connections implements Disposable {
   }
 
   #sweep(now: number): void {
-    for (const call of this.#calls) {
+    for (const call of this.#calls.items()) {
       if (dismiss(call.request, call.response)) continue;
       const why = this.#whyEnd(call, now);
       if (why === undefined) continue;
