@@ -4,9 +4,8 @@ import type { Log } from "../base/log.js";
 import { Roster } from "../base/roster.js";
 import { deferred } from "../base/signals.js";
 import type { Principal } from "./authorizer.js";
-import { type ApiRequest, type ApiResponse, hasArrived, isHttp2, pathOf } from "./http-message.js";
+import { type Exchange, pathOf } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
-import { dismiss } from "./universal.js";
 
 /** One open socket of a listener. */
 export interface Connection {
@@ -25,8 +24,7 @@ export interface Connection {
 
 export interface Call {
   readonly connection: Connection;
-  readonly request: ApiRequest;
-  readonly response: ApiResponse;
+  readonly exchange: Exchange;
   readonly startedMs: number;
   isCut: boolean;
   /** Its request may go on for as long as the caller likes: a stream whose first message was let in. */
@@ -74,21 +72,22 @@ export class Connections implements Disposable {
     this.#open.set(socket, connection);
     socket.once("close", () => {
       this.#open.delete(socket);
-      for (const { response } of connection.calls.items()) {
+      for (const { exchange } of connection.calls.items()) {
         // Node tells it to the one response that is being sent, not to those of pipelined requests behind it.
-        if (!isHttp2(response) && response.socket === null) response.emit("close");
+        if (exchange.stream !== undefined) continue;
+        const { response } = exchange.open();
+        if (response.socket === null) response.emit("close");
       }
       this.#settle();
     });
     return connection;
   }
 
-  /** The call is running until its response is closed; `ended` is told. */
-  begin(connection: Connection, request: ApiRequest, response: ApiResponse, ended?: () => void): Call {
+  /** The call is running until its exchange is over; `ended` is told. */
+  begin(connection: Connection, exchange: Exchange, ended?: () => void): Call {
     const call: Call = {
       connection,
-      request,
-      response,
+      exchange,
       startedMs: performance.now(),
       isCut: false,
       isOpenEnded: false,
@@ -97,7 +96,7 @@ export class Connections implements Disposable {
     };
     const running = this.#calls.add(call);
     const runningHere = connection.calls.add(call);
-    response.once("close", () => {
+    exchange.onClose(() => {
       ended?.();
       running[Symbol.dispose]();
       this.#settle();
@@ -135,13 +134,14 @@ export class Connections implements Disposable {
 
   #sweep(now: number): void {
     for (const call of this.#calls.items()) {
-      if (dismiss(call.request, call.response)) continue;
+      if (call.exchange.dismiss()) continue;
       const why = this.#whyEnd(call, now);
       if (why === undefined) continue;
-      this.#log.info("call.cut", { why, path: pathOf(call.request) });
-      if (isHttp2(call.response) && !call.isCut) {
+      this.#log.info("call.cut", { why, path: pathOf(call.exchange) });
+      const { stream } = call.exchange;
+      if (stream !== undefined && !call.isCut) {
         call.isCut = true;
-        call.response.stream?.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
       } else {
         // Over HTTP/2, a stream that is still there a moment later never ends by itself.
         end(call.connection);
@@ -164,14 +164,11 @@ export class Connections implements Disposable {
   }
 
   #whyEnd(call: Call, now: number): string | undefined {
-    const { request, response } = call;
     const ageMs = now - call.startedMs;
-    if (ageMs > this.#limits.requestTimeoutMs && !call.isOpenEnded && !hasArrived(request)) {
+    if (ageMs > this.#limits.requestTimeoutMs && !call.isOpenEnded && !call.exchange.hasArrived) {
       return "the request does not end";
     }
-    const waitingBytes = isHttp2(response)
-      ? (response.stream?.writableLength ?? 0)
-      : (response.socket?.writableLength ?? 0);
+    const { waitingBytes } = call.exchange;
     if (waitingBytes === 0 || waitingBytes !== call.waitingBytes) {
       call.waitingBytes = waitingBytes;
       call.waitingSinceMs = now;

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
-import { type ApiRequest, type ApiResponse, pathOf } from "./http-message.js";
+import { type Exchange, hasBody, pathOf } from "./exchange.js";
 
 /** What is served where. `/docs` and `/docs/` are for people; there is one page so far. */
 const fileAt: ReadonlyMap<string, string> = new Map([
@@ -41,31 +41,33 @@ export class Docs {
   }
 
   /** Whether the request reads a page. Other methods on its path, and a body, are what they are anywhere else. */
-  isFor(request: ApiRequest): boolean {
-    const { method } = request;
-    return (method === "GET" || method === "HEAD") && fileAt.has(pathOf(request)) && !hasBody(request);
+  isFor(exchange: Exchange): boolean {
+    const { method } = exchange;
+    return (method === "GET" || method === "HEAD") && fileAt.has(pathOf(exchange)) && !hasBody(exchange);
   }
 
   /** Answers a request that `isFor` took. Throws `too_many`, and `internal` if the installation lacks the page. */
-  serve(request: ApiRequest, response: ApiResponse): void {
-    const page = this.#page(fileAt.get(pathOf(request)) ?? "");
+  serve(exchange: Exchange): void {
+    const { method, headers } = exchange;
+    const { response } = exchange.open();
+    const page = this.#page(fileAt.get(pathOf(exchange)) ?? "");
     if (this.#answers >= maxAnswers) {
       throw new PortwayError("too_many", `${maxAnswers} answers with documentation are under way: try again`);
     }
     this.#answers += 1;
-    response.once("close", () => {
+    exchange.onClose(() => {
       this.#answers -= 1;
     });
     for (const [name, value] of Object.entries(page.headers)) response.setHeader(name, value);
-    if (isKnown(request.headers["if-none-match"], page.headers["etag"])) {
+    if (isKnown(headers["if-none-match"], page.headers["etag"])) {
       response.statusCode = 304;
       response.end();
       return;
     }
     response.setHeader("content-type", "text/html; charset=utf-8");
     response.setHeader("content-length", String(page.body.byteLength));
-    if (request.method === "HEAD") response.end();
-    else response.end(page.body as Buffer & string);
+    if (method === "HEAD") response.end();
+    else response.end(page.body);
   }
 
   /** Read when it is asked for the first time; from then on it is that of the version that runs. */
@@ -112,10 +114,4 @@ function isKnown(header: string | undefined, etag: string | undefined): boolean 
   if (header === undefined || etag === undefined) return false;
   if (header.trim() === "*") return true;
   return header.split(",").some((tag) => tag.trim().replace(/^W\//, "") === etag);
-}
-
-function hasBody(request: ApiRequest): boolean {
-  if ("stream" in request) return !request.stream.endAfterHeaders;
-  const { headers } = request;
-  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
 }

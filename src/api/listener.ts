@@ -5,12 +5,12 @@ import tls from "node:tls";
 import type { Log } from "../base/log.js";
 import type { Principal } from "./authorizer.js";
 import type { Connection, Connections } from "./connections.js";
-import type { ApiRequest, ApiResponse } from "./http-message.js";
+import { type Exchange, Http1Exchange, Http2Exchange } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
 import { sniff } from "./sniffer.js";
 
 /** Takes a request whose body was not read yet. */
-export type RequestHandler = (request: ApiRequest, response: ApiResponse, connection: Connection) => void;
+export type RequestHandler = (exchange: Exchange, connection: Connection) => void;
 
 export interface ListenerOptions {
   readonly limits: Required<ApiLimits>;
@@ -51,7 +51,7 @@ export function createListener(options: ListenerOptions): Listener {
   const onHttp1 = (request: http.IncomingMessage, response: http.ServerResponse): void => {
     const connection = bySocket.get(request.socket);
     if (connection === undefined) request.socket.destroy();
-    else handle(request, response, connection);
+    else handle(new Http1Exchange(request, response), connection);
   };
   http1.on("request", onHttp1);
   // Without this Node asks for the body before anyone has looked at the headers.
@@ -69,15 +69,20 @@ export function createListener(options: ListenerOptions): Listener {
       enablePush: false,
     },
   });
-  const onHttp2 = (request: http2.Http2ServerRequest, response: http2.Http2ServerResponse): void => {
-    const session = request.stream.session;
+  const onHttp2 = (
+    stream: http2.ServerHttp2Stream,
+    headers: http2.IncomingHttpHeaders,
+    _flags: number,
+    rawHeaders: string[],
+  ): void => {
+    const { session } = stream;
     const connection = session === undefined ? undefined : bySession.get(session);
     // A stream that was reset in the same packet is closed already, and nobody else would end it.
-    if (connection === undefined || request.stream.closed) request.stream.destroy();
-    else handle(request, response, connection);
+    const exchange = new Http2Exchange(stream, headers, rawHeaders);
+    if (connection === undefined || stream.closed) exchange.destroy();
+    else handle(exchange, connection);
   };
-  http2Server.on("request", onHttp2);
-  http2Server.on("checkContinue", onHttp2);
+  http2Server.on("stream", onHttp2);
   http2Server.on("sessionError", (error) => log.debug("connection.failed", { error }));
 
   const servers = {

@@ -4,7 +4,7 @@ import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import { PortwayError } from "../base/errors.js";
 import { endOfConnectStream } from "./completion.js";
 import { type CompleteError, completeError, toConnectError } from "./errors.js";
-import type { ApiRequest, ApiResponse } from "./http-message.js";
+import type { Exchange } from "./exchange.js";
 import { dumpBody } from "./request-body.js";
 
 /**
@@ -16,28 +16,27 @@ import { dumpBody } from "./request-body.js";
  * JSON is told as a problem (RFC 9457), and a Connect client goes by the status.
  */
 export function refuse(
-  request: ApiRequest,
-  response: ApiResponse,
+  exchange: Exchange,
   refused: PortwayError | ConnectError,
   headers: Readonly<Record<string, string>> = {},
   complete: CompleteError = completeError,
 ): void {
   const error = complete(refused instanceof PortwayError ? toConnectError(refused) : refused);
   const all: Record<string, string> = { ...headers };
-  const type = request.headers["content-type"] ?? "";
+  const type = exchange.headers["content-type"] ?? "";
   if (isGrpc(type)) {
     all["content-type"] = type;
     setTrailerStatus(new Headers(), error).forEach((value, name) => {
       all[name] = value;
     });
-    send(request, response, 200, all);
+    send(exchange, 200, all);
     return;
   }
   if (isConnectStream(type) && !isNoMethod(refused)) {
     const body = endOfConnectStream(error);
     all["content-type"] = type;
     all["content-length"] = String(body.byteLength);
-    send(request, response, 200, all, body);
+    send(exchange, 200, all, body);
     return;
   }
   const body = errorToJsonBytes(error, undefined);
@@ -45,7 +44,7 @@ export function refuse(
   all["content-type"] = status === 405 || status === 415 ? "application/problem+json" : "application/json";
   all["content-length"] = String(body.byteLength);
   if (error.code === Code.Unauthenticated) all["www-authenticate"] = "Bearer";
-  send(request, response, status, all, request.method === "HEAD" ? undefined : body);
+  send(exchange, status, all, exchange.method === "HEAD" ? undefined : body);
 }
 
 function httpStatusOf(refused: PortwayError | ConnectError, error: ConnectError): number {
@@ -57,21 +56,16 @@ function httpStatusOf(refused: PortwayError | ConnectError, error: ConnectError)
 }
 
 /** Headers and end go out together: gRPC takes a status in the headers only if nothing follows them. */
-function send(
-  request: ApiRequest,
-  response: ApiResponse,
-  status: number,
-  headers: Record<string, string>,
-  body?: Uint8Array,
-): void {
+function send(exchange: Exchange, status: number, headers: Record<string, string>, body?: Uint8Array): void {
+  const { response } = exchange.open();
   const answer = (): void => {
     if (response.headersSent || response.destroyed) return;
     response.statusCode = status;
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     if (body === undefined) response.end();
-    else response.end(body as string & Uint8Array);
+    else response.end(body);
   };
-  dumpBody(request, response)
+  dumpBody(exchange)
     .then(answer)
     .catch(() => response.destroy());
 }

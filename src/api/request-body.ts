@@ -1,5 +1,6 @@
+import type { IncomingMessage } from "node:http";
 import { Code, ConnectError } from "@connectrpc/connect";
-import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
+import type { Exchange } from "./exchange.js";
 
 /** So much of a body is read and forgotten before its answer leaves, for so long. */
 const maxDumpedBytes = 1024 * 1024;
@@ -9,18 +10,20 @@ const dumpMs = 1_000;
  * Reads and forgets what is still to come of a body over HTTP/1.1: a client that is sending when its connection is
  * closed sees that, and never the answer. If too much is to come, or too late, the answer says that the connection ends.
  */
-export async function dumpBody(request: ApiRequest, response: ApiResponse): Promise<void> {
-  if (isHttp2(response) || request.complete || request.destroyed) {
+export async function dumpBody(exchange: Exchange): Promise<void> {
+  const { stream, headers } = exchange;
+  const { request, response } = exchange.open();
+  if (stream !== undefined || request.complete || request.destroyed) {
     request.resume();
     return;
   }
-  const announcedBytes = Number(request.headers["content-length"] ?? 0);
+  const announcedBytes = Number(headers["content-length"] ?? 0);
   const isOver = announcedBytes <= maxDumpedBytes && (await readToEnd(request));
   if (!isOver && !response.headersSent) response.setHeader("connection", "close");
 }
 
 /** False if the end did not come within maxDumpedBytes and dumpMs. */
-function readToEnd(request: ApiRequest): Promise<boolean> {
+function readToEnd(request: IncomingMessage): Promise<boolean> {
   return new Promise((resolve) => {
     let left = maxDumpedBytes;
     const settle = (): void => {
@@ -42,18 +45,19 @@ function readToEnd(request: ApiRequest): Promise<boolean> {
  * would take the connection down with the request, and the caller would never learn what was wrong.
  */
 export class RequestBody implements AsyncIterableIterator<Uint8Array> {
-  readonly #request: ApiRequest;
-  readonly #response: ApiResponse;
+  readonly #exchange: Exchange;
+  readonly #request: IncomingMessage;
   readonly #read: Uint8Array[];
   #wake: (() => void) | undefined;
   #failed: unknown;
   #isForgotten = false;
 
   /** `read` is the beginning of the body, if that was read already. */
-  constructor(request: ApiRequest, response: ApiResponse, read: readonly Uint8Array[]) {
+  constructor(exchange: Exchange, read: readonly Uint8Array[]) {
     this.#read = [...read];
+    this.#exchange = exchange;
+    const { request } = exchange.open();
     this.#request = request;
-    this.#response = response;
     request.on("readable", this.#onEvent);
     request.on("end", this.#onEvent);
     request.on("close", this.#onEvent);
@@ -68,7 +72,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     for (;;) {
       const chunk = this.#read.shift() ?? (this.#request.read() as Uint8Array | null);
       if (chunk !== null) return { done: false, value: chunk };
-      if (this.#request.readableEnded) return { done: true, value: undefined };
+      if (this.#hasEnded) return { done: true, value: undefined };
       if (this.#failed !== undefined) throw this.#failed;
       if (this.#request.destroyed) throw new ConnectError("the request ended inside its body", Code.Canceled);
       await new Promise<void>((resolve) => {
@@ -88,7 +92,7 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
    */
   forget(): void {
     const request = this.#request;
-    if (this.#isForgotten || request.readableEnded || request.destroyed) return;
+    if (this.#isForgotten || this.#hasEnded || request.destroyed) return;
     this.#isForgotten = true;
     request.off("readable", this.#onEvent);
     request.resume();
@@ -97,7 +101,12 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
   /** `forget`, before the headers of an answer behind which nobody reads on; resolves when they may leave. */
   dump(): Promise<void> {
     this.forget();
-    return dumpBody(this.#request, this.#response);
+    return dumpBody(this.#exchange);
+  }
+
+  /** A stream that was read to its end before does not tell its request so. */
+  get #hasEnded(): boolean {
+    return this.#request.readableEnded || this.#exchange.stream?.readableEnded === true;
   }
 
   readonly #onEvent = (): void => {

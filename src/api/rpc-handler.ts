@@ -1,4 +1,3 @@
-import type { ServerResponse } from "node:http";
 import type { DescService } from "@bufbuild/protobuf";
 import { createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalHandlerOptions } from "@connectrpc/connect/protocol";
@@ -7,7 +6,7 @@ import type { Log } from "../base/log.js";
 import type { Principal } from "./authorizer.js";
 import { completeAnswer, completeConnectError } from "./completion.js";
 import { type CompleteError, completeError } from "./errors.js";
-import { type ApiRequest, type ApiResponse, pathOf } from "./http-message.js";
+import { type Exchange, pathOf } from "./exchange.js";
 import { letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
 import { refuse } from "./refusal.js";
@@ -15,12 +14,7 @@ import { UnaryGrpc } from "./unary-grpc.js";
 import { sendStream, sendUnary, toUniversalRequest } from "./universal.js";
 
 /** Serves one request that was let in. `onOpenEnded` hears that its body is a stream that may go on for ever. */
-export type RpcHandler = (
-  request: ApiRequest,
-  response: ApiResponse,
-  principal: Principal,
-  onOpenEnded: () => void,
-) => void;
+export type RpcHandler = (exchange: Exchange, principal: Principal, onOpenEnded: () => void) => void;
 
 export interface ServedService {
   readonly service: DescService;
@@ -62,22 +56,22 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     // A field with a slip of the pen in its name is an error, not nothing.
     jsonOptions: { ignoreUnknownFields: false },
   });
-  const unaryGrpc = new UnaryGrpc({ interceptors, limits, completeError: complete });
+  const unaryGrpc = new UnaryGrpc({ interceptors, limits, log, completeError: complete });
   for (const { service, implementation, options: own } of services) {
     router.service(service, implementation, own);
     unaryGrpc.add(service, implementation);
   }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
-  return (request, response, principal, onOpenEnded) => {
-    const { method = "" } = request;
-    const path = pathOf(request);
+  return (exchange, principal, onOpenEnded) => {
+    const { method, headers } = exchange;
+    const path = pathOf(exchange);
     const handler = handlers.get(path);
-    const refusal = whyNotServed(handler, method, path, request.headers["content-type"]);
+    const refusal = whyNotServed(handler, method, path, headers["content-type"]);
     if (handler === undefined || refusal !== undefined) {
       const allowed = handler === undefined ? {} : { allow: handler.allowedMethods.join(", ") };
-      const headers = refusal?.facts["allowed"] === undefined ? {} : allowed;
-      refuse(request, response, refusal!, headers, complete);
+      const added = refusal?.facts["allowed"] === undefined ? {} : allowed;
+      refuse(exchange, refusal!, added, complete);
       return;
     }
     const isUnary = handler.method.methodKind === "unary";
@@ -85,14 +79,14 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     if (!isUnary) values.set(letInKey, onOpenEnded);
     const maxDeadlineMs = isUnary ? limits.maxDeadlineMs : longestTimerMs;
     const byConnect = (read: readonly Uint8Array[]): void => {
-      const asked = toUniversalRequest(request, response, values, maxDeadlineMs, read);
-      serve(handler, request, response, asked, complete).catch((error: unknown) => {
+      const asked = toUniversalRequest(exchange, values, maxDeadlineMs, read);
+      serve(handler, exchange, asked, complete).catch((error: unknown) => {
         // Most often the caller is gone. Whoever is still there must not wait for an answer.
         log.debug("call.cut", { path, error });
-        response.destroy();
+        exchange.destroy();
       });
     };
-    if (!unaryGrpc.takes(path, request, response, values, byConnect)) byConnect([]);
+    if (!unaryGrpc.takes(path, exchange, values, byConnect)) byConnect([]);
   };
 }
 
@@ -134,25 +128,24 @@ function whyNotServed(
 
 async function serve(
   handler: UniversalHandler,
-  request: ApiRequest,
-  response: ApiResponse,
+  exchange: Exchange,
   asked: ReturnType<typeof toUniversalRequest>,
   complete: CompleteError,
 ): Promise<void> {
   // The caller waits to hear that its body is wanted.
-  if (request.headers.expect !== undefined) (response as ServerResponse).writeContinue();
+  if (exchange.headers.expect === "100-continue") exchange.open().response.writeContinue();
   const answer = await handler(asked);
   if (answer.body === undefined && answer.status !== 200) {
     const text =
       answer.status === 505
-        ? `${pathOf(request).slice(1)} is a stream in both directions: expected HTTP/2, got HTTP/${request.httpVersion}`
+        ? `${pathOf(exchange).slice(1)} is a stream in both directions: expected HTTP/2, got HTTP/${exchange.open().request.httpVersion}`
         : `HTTP ${answer.status}: this combination of method, content type and HTTP version is not served`;
     await asked.body.dump();
-    refuse(request, response, new PortwayError("unsupported_media_type", text), {}, complete);
+    refuse(exchange, new PortwayError("unsupported_media_type", text), {}, complete);
     return;
   }
   const completed =
     answer.status === 200 ? completeAnswer(answer, complete) : await completeConnectError(answer, complete);
   const send = handler.method.methodKind === "unary" ? sendUnary : sendStream;
-  await send(completed, response, asked.body);
+  await send(completed, exchange, asked.body);
 }

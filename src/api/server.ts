@@ -18,8 +18,8 @@ import { type AdmissionOptions, admit, checkSource } from "./admission.js";
 import { type Authorizer, allowAuthenticated, type Principal } from "./authorizer.js";
 import { Connections } from "./connections.js";
 import { Docs, packagedDocs } from "./docs.js";
+import { headerBytes, pathOf } from "./exchange.js";
 import { hostCheck } from "./host.js";
-import { headerBytes, isHttp2, pathOf } from "./http-message.js";
 import { Answers } from "./idempotency.js";
 import { authorizeCalls, observeCalls, rememberAnswers } from "./interceptors.js";
 import { type ApiLimits, resolveApiLimits } from "./limits.js";
@@ -141,29 +141,26 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 
   /** Every request of every listener passes here first. */
   const letIn = (admission: AdmissionOptions): RequestHandler => {
-    const take: RequestHandler = (request, response, connection) => {
+    const take: RequestHandler = (exchange, connection) => {
       options.activity?.callBegan();
-      const call = connections.begin(connection, request, response, callEnded);
-      request.on("error", ignore);
-      response.on("error", ignore);
+      const call = connections.begin(connection, exchange, callEnded);
       // Node takes up to 64 KiB of headers from an HTTP/2 client, whatever it announces, and looks itself over HTTP/1.1.
-      if (isHttp2(response) && headerBytes(request) > limits.maxHeaderBytes) {
-        response.statusCode = 431;
-        response.end();
+      if (exchange.stream !== undefined && headerBytes(exchange) > limits.maxHeaderBytes) {
+        exchange.stream.respond({ ":status": 431 }, { endStream: true });
         return;
       }
       let principal: Principal;
       try {
         const { certificateError, socket } = connection;
         const arrival = {
-          headers: request.headers,
+          headers: exchange.headers,
           principal: connection.principal,
           certificateError,
           localAddress: socket.localAddress,
         };
-        if (docs.isFor(request)) {
+        if (docs.isFor(exchange)) {
           checkSource(arrival, admission);
-          docs.serve(request, response);
+          docs.serve(exchange);
           return;
         }
         principal = admit(arrival, admission);
@@ -171,24 +168,24 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         const refused = error instanceof PortwayError ? error : internal(error);
         log.info("request.refused", {
           code: refused.code,
-          path: pathOf(request),
+          path: pathOf(exchange),
           remote: connection.socket.remoteAddress,
         });
-        refuse(request, response, refused);
+        refuse(exchange, refused);
         return;
       }
       trust(connection);
-      rpc(request, response, principal, () => {
+      rpc(exchange, principal, () => {
         call.isOpenEnded = true;
       });
     };
-    return (request, response, connection) => {
+    return (exchange, connection) => {
       try {
-        take(request, response, connection);
+        take(exchange, connection);
       } catch (error) {
         // A fault costs the one request, never the daemon.
-        log.error("request.failed", { path: pathOf(request), error });
-        response.destroy();
+        log.error("request.failed", { path: pathOf(exchange), error });
+        exchange.destroy();
       }
     };
   };
@@ -270,5 +267,3 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
 function internal(error: unknown): PortwayError {
   return new PortwayError("internal", "a fault inside the daemon; its log tells more", {}, { cause: error });
 }
-
-function ignore(): void {}

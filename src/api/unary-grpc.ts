@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { ServerHttp2Stream } from "node:http2";
 import {
   create,
   type DescMethod,
@@ -21,11 +21,12 @@ import {
   type UnaryResponse,
 } from "@connectrpc/connect";
 import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
+import type { Log } from "../base/log.js";
 import { envelopeBytes, envelopeOf } from "./envelope.js";
 import type { CompleteError } from "./errors.js";
-import { type ApiRequest, type ApiResponse, isHttp2 } from "./http-message.js";
+import { type Exchange, whyGone } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
-import { timeoutMsOf, toNodeHeaders, whyGone } from "./universal.js";
+import { timeoutMsOf, toNodeHeaders } from "./universal.js";
 
 type Implementation = (request: Message, context: HandlerContext) => unknown;
 type Chain = (request: UnaryRequest) => Promise<UnaryResponse>;
@@ -36,6 +37,7 @@ export type Otherwise = (read: readonly Uint8Array[]) => void;
 export interface UnaryGrpcOptions {
   readonly interceptors: Interceptor[];
   readonly limits: Required<ApiLimits>;
+  readonly log: Log;
   readonly completeError: CompleteError;
 }
 
@@ -45,7 +47,7 @@ const grpcTimeout = /^\d{1,8}[HMSmun]$/;
 /**
  * Serves what most callers send: a unary call over native gRPC, in binary, not compressed, all of it well formed. The
  * same interceptors and implementations run as for every other call; only what moves bytes is our own, because Connect
- * makes six asynchronous iterators of each. Whatever is out of the ordinary goes to Connect, so that there is one place
+ * makes six asynchronous iterators of each, and Node a request and a response of each stream. Whatever is out of the ordinary goes to Connect, so that there is one place
  * that says what is wrong with a request.
  */
 export class UnaryGrpc {
@@ -69,39 +71,41 @@ export class UnaryGrpc {
   }
 
   /** Takes the call, unless it is none for this path. `otherwise` is called if that turns out later. */
-  takes(
-    path: string,
-    request: ApiRequest,
-    response: ApiResponse,
-    values: ContextValues,
-    otherwise: Otherwise,
-  ): boolean {
+  takes(path: string, exchange: Exchange, values: ContextValues, otherwise: Otherwise): boolean {
+    const { stream, headers } = exchange;
     const method = this.#methods.get(path);
-    if (method === undefined || request.method !== "POST" || !isHttp2(response)) return false;
-    const { headers } = request;
+    if (method === undefined || stream === undefined || exchange.method !== "POST") return false;
     const type = headers["content-type"];
     if (type !== "application/grpc" && type !== contentType) return false;
     if ((headers["grpc-encoding"] ?? "identity") !== "identity" || headers.expect !== undefined) return false;
-    const { limits, completeError } = this.#options;
+    const { limits, log, completeError } = this.#options;
     const timeout = headers["grpc-timeout"];
     const isTimeout = typeof timeout === "string" && grpcTimeout.test(timeout);
     const timeoutMs = isTimeout ? timeoutMsOf(timeout) : undefined;
     if (timeout !== undefined && timeoutMs === undefined) return false;
-    const call = new GrpcCall(method, request, response, values, completeError);
+    const call = new GrpcCall(method, exchange, stream, values, completeError);
     if (timeoutMs !== undefined) call.endAfter(Math.min(timeoutMs, limits.maxDeadlineMs));
-    readWhole(request, limits.maxRequestBytes, (chunks, isWhole) => {
+    readWhole(stream, limits.maxRequestBytes, (chunks, isWhole) => {
       if (call.isOver) return;
       const message = isWhole ? messageIn(method.method, chunks) : undefined;
       if (message === undefined) {
         call.leave();
         otherwise(chunks);
+        // What was stopped inside of a body goes on when somebody else reads it.
+        if (!isWhole) stream.resume();
         return;
       }
       call.begin(message);
-      method.chain(call).then(
-        (answer) => call.answer(answer.message, limits.maxResponseBytes),
-        (error: unknown) => call.fail(error),
-      );
+      method
+        .chain(call)
+        .then(
+          (answer) => call.answer(answer.message, limits.maxResponseBytes),
+          (error: unknown) => call.fail(error),
+        )
+        .catch((error: unknown) => {
+          log.error("call.failed", { path, error });
+          exchange.destroy();
+        });
     });
     return true;
   }
@@ -117,30 +121,31 @@ function isUnary(method: DescMethod): method is DescMethodUnary {
   return method.methodKind === "unary";
 }
 
-/** Calls `done` once: with all of the body, or with its beginning, unread from there on, if it is longer than a message. */
+/** Calls `done` once: with all of the body, or with its beginning, stopped there, if it is longer than a message. */
 function readWhole(
-  request: ApiRequest,
+  stream: ServerHttp2Stream,
   maxBytes: number,
   done: (chunks: readonly Uint8Array[], isWhole: boolean) => void,
 ): void {
   const chunks: Uint8Array[] = [];
   let left = maxBytes + envelopeBytes;
-  let isDone = false;
+  // Node keeps a stream for a while after its end; it shall not keep what was read of it.
+  const stop = (): void => {
+    stream.off("data", onData).off("end", onEnd);
+  };
   const onEnd = (): void => {
-    if (isDone) return;
-    isDone = true;
-    done(chunks, request.readableEnded);
+    stop();
+    done(chunks, true);
   };
   const onData = (chunk: Uint8Array): void => {
     chunks.push(chunk);
     left -= chunk.length;
     if (left >= 0) return;
-    request.off("data", onData);
-    request.pause();
-    isDone = true;
+    stop();
+    stream.pause();
     done(chunks, false);
   };
-  request.on("data", onData).on("end", onEnd).on("close", onEnd);
+  stream.on("data", onData).on("end", onEnd);
 }
 
 /** The message in a body that is one envelope without compression; undefined for whatever else it may be. */
@@ -164,8 +169,8 @@ class GrpcCall implements UnaryRequest, HandlerContext {
   readonly service: DescService;
   readonly method: DescMethodUnary;
   readonly contextValues: ContextValues;
-  readonly #request: ApiRequest;
-  readonly #response: ApiResponse;
+  readonly #exchange: Exchange;
+  readonly #stream: ServerHttp2Stream;
   readonly #complete: CompleteError;
   #message: Message | undefined;
   #responseHeader: Headers | undefined;
@@ -179,8 +184,8 @@ class GrpcCall implements UnaryRequest, HandlerContext {
 
   constructor(
     { service, method }: UnaryMethod,
-    request: ApiRequest,
-    response: ApiResponse,
+    exchange: Exchange,
+    stream: ServerHttp2Stream,
     values: ContextValues,
     complete: CompleteError,
   ) {
@@ -188,10 +193,10 @@ class GrpcCall implements UnaryRequest, HandlerContext {
     this.method = method;
     this.contextValues = values;
     this.#complete = complete;
-    this.#request = request;
-    this.#response = response;
-    response.on("close", () => {
-      if (!this.#isLeft) this.#end(whyGone(response));
+    this.#exchange = exchange;
+    this.#stream = stream;
+    exchange.onClose(() => {
+      if (!this.#isLeft) this.#end(whyGone(exchange));
     });
   }
 
@@ -204,7 +209,7 @@ class GrpcCall implements UnaryRequest, HandlerContext {
   }
 
   get url(): string {
-    return `http://localhost${this.#request.url ?? ""}`;
+    return `http://localhost${this.#exchange.url}`;
   }
 
   /** The API hands no header on to its calls. */
@@ -289,30 +294,28 @@ class GrpcCall implements UnaryRequest, HandlerContext {
       this.fail(error);
       return;
     }
-    const out = this.#finish();
-    if (out === undefined) return;
-    out.writeHead(200, { ...toNodeHeaders(this.#responseHeader), "content-type": contentType });
-    out.addTrailers({ ...toNodeHeaders(this.#responseTrailer), "grpc-status": "0" });
-    out.end(envelope);
+    this.leave();
+    if (this.#exchange.isGone) return;
+    const stream = this.#stream;
+    const headers = { ...toNodeHeaders(this.#responseHeader), ":status": 200, "content-type": contentType };
+    stream.respond(headers, { waitForTrailers: true });
+    stream.once("wantTrailers", () => {
+      stream.sendTrailers({ ...toNodeHeaders(this.#responseTrailer), "grpc-status": "0" });
+    });
+    stream.end(envelope);
   }
 
   fail(thrown: unknown): void {
-    const out = this.#finish();
-    if (out === undefined) return;
+    this.leave();
+    if (this.#exchange.isGone) return;
     const error = this.#complete(ConnectError.from(thrown, Code.Internal));
     // gRPC takes a status in the headers only if nothing follows them, so they leave together with the end.
     const headers = setTrailerStatus(new Headers(this.#responseHeader), error);
     for (const [name, value] of this.#responseTrailer ?? []) headers.append(name, value);
-    for (const [name, value] of headers) out.setHeader(name, value);
-    out.setHeader("content-type", contentType);
-    out.end();
-  }
-
-  /** Undefined if nobody takes an answer any more. */
-  #finish(): ServerResponse | undefined {
-    this.leave();
-    // The two kinds of response differ in nothing that is used here but the types.
-    return this.#response.destroyed ? undefined : (this.#response as ServerResponse);
+    this.#stream.respond(
+      { ...toNodeHeaders(headers), ":status": 200, "content-type": contentType },
+      { endStream: true },
+    );
   }
 
   #end(reason: unknown): void {

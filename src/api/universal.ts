@@ -1,8 +1,6 @@
-import type { ServerResponse } from "node:http";
-import { constants } from "node:http2";
-import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
+import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
-import { type ApiRequest, type ApiResponse, hasArrived, isHttp2 } from "./http-message.js";
+import { type Exchange, whyGone } from "./exchange.js";
 import { RequestBody } from "./request-body.js";
 
 /**
@@ -25,13 +23,13 @@ const timeouts = ["connect-timeout-ms", "grpc-timeout"] as const;
  * is what was read of its body already.
  */
 export function toUniversalRequest(
-  request: ApiRequest,
-  response: ApiResponse,
+  exchange: Exchange,
   contextValues: ContextValues,
   maxDeadlineMs: number,
   read: readonly Uint8Array[],
 ): UniversalServerRequest & { readonly body: RequestBody } {
-  const { headers } = request;
+  const { headers, method, url } = exchange;
+  const { request, response } = exchange.open();
   const header = new Headers();
   for (const name of forwarded) {
     const value = headers[name];
@@ -42,16 +40,16 @@ export function toUniversalRequest(
     if (typeof value === "string") header.set(name, capped(value, maxDeadlineMs));
   }
   const caller = new AbortController();
-  response.once("close", () => {
-    if (!response.writableEnded) caller.abort(whyGone(response));
+  exchange.onClose(() => {
+    if (!response.writableEnded) caller.abort(whyGone(exchange));
   });
   return {
     httpVersion: request.httpVersion,
-    method: request.method ?? "",
+    method,
     // The host was checked, and nobody asks for it again.
-    url: `http://localhost${request.url ?? ""}`,
+    url: `http://localhost${url}`,
     header,
-    body: new RequestBody(request, response, read),
+    body: new RequestBody(exchange, read),
     signal: caller.signal,
     contextValues,
   };
@@ -69,7 +67,7 @@ function capped(timeout: string, maxMs: number): string {
   return /[HMSmun]$/.test(timeout) ? `${maxMs}m` : String(maxMs);
 }
 
-/** Undefined for what is no timeout. */
+/** Undefined for what is no timeresponse. */
 export function timeoutMsOf(timeout: string): number | undefined {
   const match = /^(\d{1,10})([HMSmun])?$/.exec(timeout);
   if (match === null) return undefined;
@@ -77,31 +75,23 @@ export function timeoutMsOf(timeout: string): number | undefined {
   return Number(amount) * (unit === undefined ? 1 : unitMs[unit as keyof typeof unitMs]);
 }
 
-export function whyGone(response: ApiResponse): ConnectError {
-  if (isHttp2(response) && response.stream?.rstCode === constants.NGHTTP2_REFUSED_STREAM) {
-    return new ConnectError("the caller refused the stream", Code.Unavailable);
-  }
-  return new ConnectError("the caller went away", Code.Canceled);
-}
-
 /** Sends the answer of a unary method in one piece. What was not read of `asked` will not be. */
 export async function sendUnary(
   answer: UniversalServerResponse,
-  response: ApiResponse,
+  exchange: Exchange,
   asked: RequestBody,
 ): Promise<void> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of answer.body ?? []) chunks.push(chunk);
-  if (response.destroyed) return;
+  if (exchange.isGone) return;
   await asked.dump();
-  if (response.destroyed) return;
-  // The two kinds of response differ in nothing that is used here but the types.
-  const out = response as ServerResponse;
-  out.writeHead(answer.status, toNodeHeaders(answer.header));
+  if (exchange.isGone) return;
+  const { response } = exchange.open();
+  response.writeHead(answer.status, toNodeHeaders(answer.header));
   // Known only now that the body is.
   const { trailer } = answer;
-  if (trailer !== undefined) out.addTrailers(toNodeHeaders(trailer));
-  out.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer));
+  response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
 }
 
 /**
@@ -110,54 +100,36 @@ export async function sendUnary(
  */
 export async function sendStream(
   answer: UniversalServerResponse,
-  response: ApiResponse,
+  exchange: Exchange,
   asked: RequestBody,
 ): Promise<void> {
-  const out = response as ServerResponse;
+  const { response } = exchange.open();
   const chunks = answer.body?.[Symbol.asyncIterator]();
   try {
     let chunk = await chunks?.next();
-    if (isGone(response)) return;
-    out.writeHead(answer.status, toNodeHeaders(answer.header));
+    if (exchange.isGone) return;
+    response.writeHead(answer.status, toNodeHeaders(answer.header));
     while (chunk !== undefined && chunk.done !== true) {
-      if (!out.write(chunk.value)) await writable(response);
-      if (isGone(response)) return;
+      if (!response.write(chunk.value)) await writable(exchange);
+      if (exchange.isGone) return;
       chunk = await chunks!.next();
-      if (isGone(response)) return;
+      if (exchange.isGone) return;
     }
     // Known only now that the body is.
     const { trailer } = answer;
-    if (trailer !== undefined) out.addTrailers(toNodeHeaders(trailer));
+    if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer));
     asked.forget();
-    out.end();
+    response.end();
   } finally {
     // Ends the handler of a caller that is gone; a handler that has ended does not hear it.
     chunks?.return?.().then(undefined, () => {});
   }
 }
 
-/**
- * Ends an HTTP/2 stream whose answer is out and whose request is not: the client hears that it need not send the rest.
- * Does nothing before the answer is out, because an end then would overtake it. Tells whether there was something to do.
- */
-export function dismiss(request: ApiRequest, response: ApiResponse): boolean {
-  if (!isHttp2(response) || hasArrived(request)) return false;
-  const { stream } = response;
-  if (stream === undefined || stream.destroyed || stream.closed) return false;
-  if (!stream.writableFinished || stream.state.localClose !== 1) return false;
-  stream.close(constants.NGHTTP2_NO_ERROR);
-  return true;
-}
-
-function isGone(response: ApiResponse): boolean {
-  if (!isHttp2(response)) return response.destroyed;
-  const { stream } = response;
-  return stream === undefined || stream.destroyed || stream.closed;
-}
-
 /** Resolves when the response takes more, or never will. */
-function writable(response: ApiResponse): Promise<void> {
-  if (isGone(response)) return Promise.resolve();
+function writable(exchange: Exchange): Promise<void> {
+  if (exchange.isGone) return Promise.resolve();
+  const { response } = exchange.open();
   return new Promise((resolve) => {
     const settle = (): void => {
       response.off("drain", settle).off("close", settle);

@@ -7,6 +7,7 @@ import {
   SendMessageRequestSchema,
   SendMessageResponseSchema,
 } from "../../gen/portway/v1/message_service_pb.js";
+import { resolveApiLimits } from "../../src/api/limits.js";
 import type { Reply } from "../../src/node/engine.js";
 import { apiFixture, toldError } from "../support/api-fixture.js";
 
@@ -103,6 +104,27 @@ test("what is not one message is refused as Connect refuses it", async (t) => {
     const error = await toldError(answerOf(stream));
     assert.deepEqual([error.code, error.reasons.length], [code, 1], bytes.toString("hex"));
   }
+});
+
+test("what is longer than a message may be is read on until Connect can say what is wrong", async (t) => {
+  const { call, engine } = await grpc(t);
+  engine.onCall = () => assert.fail("the engine was asked");
+  const { maxRequestBytes } = resolveApiLimits({});
+  const tooLong = call();
+  tooLong.end(envelope(Buffer.alloc(maxRequestBytes + 1)));
+  assert.equal((await toldError(answerOf(tooLong))).code, 8);
+
+  const payload = Buffer.alloc(maxRequestBytes - 5);
+  const longest = toBinary(SendMessageRequestSchema, create(SendMessageRequestSchema, { payload }));
+  assert.equal(longest.length, maxRequestBytes);
+  const second = envelope(new Uint8Array());
+  const twice = call();
+  const answer = toldError(answerOf(twice));
+  twice.write(Buffer.concat([envelope(longest), second.subarray(0, 2)]));
+  // When this was answered, all before it has arrived.
+  await new Promise((resolve) => twice.once("drain", () => twice.session?.ping(resolve)));
+  twice.end(second.subarray(2));
+  assert.equal((await answer).code, 12);
 });
 
 test("a caller that goes away in the middle of its message leaves nothing behind", async (t) => {

@@ -4,7 +4,7 @@ import { type Any, anyPack } from "@bufbuild/protobuf/wkt";
 import { type Code, ConnectError, type HandlerContext, type ServiceImpl } from "@connectrpc/connect";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { errorDomain } from "../../src/api/errors.js";
-import type { ApiRequest } from "../../src/api/http-message.js";
+import type { Exchange } from "../../src/api/exchange.js";
 import type { Error as ErrorDefinition } from "./gen/connectrpc/conformance/v1/service_pb.js";
 import {
   BidiStreamRequestSchema,
@@ -32,7 +32,7 @@ import {
 } from "./gen/connectrpc/conformance/v1/service_pb.js";
 
 /** The request that a call came with: the API hands no header on to its calls, and the suite wants to see them all. */
-export type RequestOf = (context: HandlerContext) => ApiRequest;
+export type RequestOf = (context: HandlerContext) => Exchange;
 
 /** A service that answers as each request tells it to, and says what it saw of the request. `Unimplemented` is missing. */
 export function conformanceService(requestOf: RequestOf): Partial<ServiceImpl<typeof ConformanceService>> {
@@ -197,7 +197,7 @@ function errorOf(
 
 function requestInfo(
   context: HandlerContext,
-  request: ApiRequest,
+  request: Exchange,
   requests: Any[],
 ): ConformancePayload_RequestInfo {
   const timeoutMs = context.timeoutMs();

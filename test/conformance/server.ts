@@ -8,8 +8,8 @@ import { type AdmissionOptions, admit } from "../../src/api/admission.js";
 import { allowAuthenticated, type Principal } from "../../src/api/authorizer.js";
 import { Connections } from "../../src/api/connections.js";
 import { completeError } from "../../src/api/errors.js";
+import type { Exchange } from "../../src/api/exchange.js";
 import { hostCheck } from "../../src/api/host.js";
-import type { ApiRequest } from "../../src/api/http-message.js";
 import { authorizeCalls, observeCalls, principalKey } from "../../src/api/interceptors.js";
 import { resolveApiLimits } from "../../src/api/limits.js";
 import { createListener, type RequestHandler, trust } from "../../src/api/listener.js";
@@ -56,8 +56,8 @@ const jsonOptions = {
 async function serve(request: ServerCompatRequest): Promise<{ port: number; certificate: Uint8Array }> {
   const { messageReceiveLimit, useTls, clientTlsCert } = request;
   const limits = resolveApiLimits(messageReceiveLimit === 0 ? {} : { maxRequestBytes: messageReceiveLimit });
-  const requests = new WeakMap<Principal, ApiRequest>();
-  const requestOf = (context: HandlerContext): ApiRequest => requests.get(context.values.get(principalKey)!)!;
+  const requests = new WeakMap<Principal, Exchange>();
+  const requestOf = (context: HandlerContext): Exchange => requests.get(context.values.get(principalKey)!)!;
   const rpc = createRpcHandler({
     limits,
     log,
@@ -88,26 +88,24 @@ async function serve(request: ServerCompatRequest): Promise<{ port: number; cert
     tokens: { matches: () => false } as unknown as AdmissionOptions["tokens"],
   };
   const connections = new Connections(limits, log);
-  const handle: RequestHandler = (apiRequest, response, connection) => {
-    const call = connections.begin(connection, apiRequest, response);
-    apiRequest.on("error", ignore);
-    response.on("error", ignore);
+  const handle: RequestHandler = (exchange, connection) => {
+    const call = connections.begin(connection, exchange);
     try {
       const { certificateError, socket, principal } = connection;
-      const { headers } = apiRequest;
+      const { headers } = exchange;
       const admitted = admit(
         { headers, principal, certificateError, localAddress: socket.localAddress },
         admission,
       );
       trust(connection);
       const caller: Principal = { ...admitted };
-      requests.set(caller, apiRequest);
-      rpc(apiRequest, response, caller, () => {
+      requests.set(caller, exchange);
+      rpc(exchange, caller, () => {
         call.isOpenEnded = true;
       });
     } catch (error) {
       if (!(error instanceof PortwayError)) throw error;
-      refuse(apiRequest, response, error);
+      refuse(exchange, error);
     }
   };
   const vouched: Principal = { kind: "unix", name: "conformance" };
@@ -125,8 +123,6 @@ async function serve(request: ServerCompatRequest): Promise<{ port: number; cert
     certificate: request.serverCreds?.cert ?? new Uint8Array(),
   };
 }
-
-function ignore(): void {}
 
 /** Read from files, as the daemon's are. */
 async function tlsOf({ serverCreds, clientTlsCert }: ServerCompatRequest): Promise<Tls> {
