@@ -45,7 +45,7 @@ server and with grpc-js.
 
   node dist/test/bench/run.js [--rounds 7] [--only ${known.join(",")}] [--quick] [--against portway|pipe]
 
-Each round brings up fresh processes and runs each load on each contender in turn (the ping seven times); A/A is the yardstick once
+Each round brings up fresh processes and runs each load on each contender in turn (short ones several times, by turns); A/A is the yardstick once
 more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.`);
   process.exit(0);
 }
@@ -73,23 +73,39 @@ if (against === "portway" && !existsSync(cliFile)) {
 const contenders: readonly Contender[] = ["yardstick", "portway", "yardstick again"];
 const kindOf = (contender: Contender): ChainKind => (contender === "portway" ? against : "pipe");
 
+/** Short loads, whose speed changes with what else a core does. */
+const apiTurns = 7;
+const tapTurns = 3;
+
 const results = new Results();
+
+/** Measures the contenders by turns; of each the median counts. `figures` by their names in what `measure` gives. */
+async function byTurns<Name extends string>(
+  round: number,
+  turns: number,
+  figures: Readonly<Record<Name, Figure>>,
+  measure: (contender: Contender, turn: number) => Promise<Readonly<Record<Name, number>>>,
+): Promise<void> {
+  const answers = new Map(contenders.map((contender) => [contender, [] as Record<Name, number>[]]));
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const contender of rotated(contenders, round + turn)) {
+      stopIfInterrupted();
+      answers.get(contender)!.push(await measure(contender, turn));
+    }
+  }
+  for (const [contender, all] of answers) {
+    for (const [name, figure] of Object.entries(figures) as [Name, Figure][])
+      results.add(figure, contender, spreadOf(all.map((answer) => answer[name])).median);
+  }
+}
 
 async function portalRound(round: number, chains: ReadonlyMap<Contender, Chain>): Promise<void> {
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
-    const answers = new Map(contenders.map((contender) => [contender, [] as Record<string, number>[]]));
-    for (let turn = 0; turn < (load.turns ?? 1); turn += 1) {
-      for (const contender of rotated(contenders, round + turn)) {
-        stopIfInterrupted();
-        const chain = chains.get(contender)!;
-        if (load.isWarmedUp && turn === 0) await loadChain(chain, load.args(warmUpSize));
-        answers.get(contender)!.push(await loadChain(chain, load.args(size)));
-      }
-    }
-    for (const [contender, all] of answers) {
-      for (const [name, figure] of Object.entries(load.figures))
-        results.add(figure, contender, spreadOf(all.map((answer) => answer[name]!)).median);
-    }
+    await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
+      const chain = chains.get(contender)!;
+      if (load.isWarmedUp && turn === 0) await loadChain(chain, load.args(warmUpSize));
+      return loadChain(chain, load.args(size));
+    });
     progress(`round ${round + 1} of ${rounds}: ${load.name}`);
   }
 }
@@ -113,22 +129,22 @@ async function apiRound(round: number, chain: Chain): Promise<void> {
     await using bare = await BareServer.start(daemon);
     await using again = await BareServer.start(daemon);
     const servers = { yardstick: bare, portway: daemon, "yardstick again": again } as const;
-    for (const contender of rotated(contenders, round)) {
-      const { perSecond, cpuUs } = await unaryCalls(servers[contender], size.calls);
-      results.add(apiFigures.unary, contender, perSecond);
-      results.add(apiFigures.unaryCpu, contender, cpuUs);
-    }
+    const figures = { perSecond: apiFigures.unary, cpuUs: apiFigures.unaryCpu };
+    await byTurns(round, apiTurns, figures, async (contender, turn) => {
+      if (turn === 0) await unaryCalls(servers[contender], warmUpSize.calls);
+      return unaryCalls(servers[contender], size.calls);
+    });
   }
   if (only.includes("grpc")) {
     await using daemon = await daemonWithNode();
     await using grpcJs = await grpcJsServer(daemon);
     await using again = await grpcJsServer(daemon);
     const servers = { yardstick: grpcJs, portway: daemon, "yardstick again": again } as const;
-    for (const contender of rotated(contenders, round)) {
-      const { perSecond, cpuUs } = await grpcCalls(servers[contender], size.calls * 2);
-      results.add(apiFigures.grpc, contender, perSecond);
-      results.add(apiFigures.grpcCpu, contender, cpuUs);
-    }
+    const figures = { perSecond: apiFigures.grpc, cpuUs: apiFigures.grpcCpu };
+    await byTurns(round, apiTurns, figures, async (contender, turn) => {
+      if (turn === 0) await grpcCalls(servers[contender], warmUpSize.calls);
+      return grpcCalls(servers[contender], size.calls);
+    });
   }
   if (only.includes("messages")) {
     alone(aloneFigures.messages1, await messages(client, daemons, size.calls / 4, 1));
@@ -161,11 +177,10 @@ function stopIfInterrupted(): void {
 async function tapRound(round: number): Promise<void> {
   if (!only.includes(tapLoad)) return;
   using load = await TapLoad.prepare();
-  for (const contender of rotated(contenders, round)) {
-    stopIfInterrupted();
+  await byTurns(round, tapTurns, { perSecond: tapFigure }, async (contender) => {
     const tap = contender === "portway" ? "with" : "without";
-    results.add(tapFigure, contender, await load.perSecond(tap, size.messages));
-  }
+    return { perSecond: await load.perSecond(tap, size.messages) };
+  });
   progress(`round ${round + 1} of ${rounds}: ${tapLoad}`);
 }
 
