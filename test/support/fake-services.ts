@@ -323,6 +323,14 @@ function tcpRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
     connections.set(workerAddress, created);
     return { tcpConnection: created };
   });
+  router.rpc(method.getTcpConnection, ({ name }) => ({
+    tcpConnection: get(
+      daemon.runningNode(name).connections,
+      name,
+      "TCP_CONNECTION_NOT_FOUND",
+      "TCP connection",
+    ),
+  }));
   router.rpc(method.listTcpConnections, ({ parent, pageToken }) => {
     const page = daemon.page([...daemon.runningNode(parent).connections.values()], pageToken);
     return { tcpConnections: page.items, nextPageToken: page.nextPageToken };

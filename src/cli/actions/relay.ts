@@ -13,6 +13,7 @@ import { resolveRoute } from "../route-argument.js";
 import { confirmDelete, selectUnnamed, theItems } from "../selection.js";
 import type { Style } from "../style.js";
 import { targetNode, targetNodeOrNew } from "../target-node.js";
+import { untilUp, type WaitOption } from "../until-up.js";
 
 const defaultName = "default";
 const defaultWaitMs = 5000;
@@ -157,7 +158,17 @@ interface OneOptions {
   readonly hosted?: boolean;
 }
 
-export async function show(cli: Cli, options: OneOptions, named: string | undefined): Promise<void> {
+export async function show(
+  cli: Cli,
+  options: OneOptions & WaitOption,
+  named: string | undefined,
+): Promise<void> {
+  if (options.hosted && options.wait !== undefined) {
+    throw new PortwayError(
+      "bad_argument",
+      "--wait is for the relays that the node holds: leave out --hosted",
+    );
+  }
   const node = await targetNode(cli, options.at);
   const [id] = named === undefined ? await unnamed(cli, node, { ...options, several: false }) : [named];
   const { relays } = await cli.client();
@@ -172,11 +183,16 @@ export async function show(cli: Cli, options: OneOptions, named: string | undefi
       json: () => registrationJson(registration),
     });
   }
-  const { relay } = await relays.getRelay(
-    { name: `nodes/${node}/relays/${parseName(id!, "a relay")}` },
-    cli.call(),
-  );
-  if (relay === undefined) throw new PortwayError("internal", "the daemon sent no relay");
+  const relayId = parseName(id!, "a relay");
+  const relay = await untilUp(cli, options, {
+    what: `the relay ${relayId} of the node ${node}`,
+    async read() {
+      const answer = await relays.getRelay({ name: `nodes/${node}/relays/${relayId}` }, cli.call());
+      if (answer.relay === undefined) throw new PortwayError("internal", "the daemon sent no relay");
+      return answer.relay;
+    },
+    livenessOf: ({ status }) => status?.liveness,
+  });
   await cli.output.print({
     plain: (style) => relayPlain(relay, style),
     machine: idOf(relay.name),

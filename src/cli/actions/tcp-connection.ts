@@ -15,6 +15,7 @@ import { listAll, pageSize } from "../paging.js";
 import { type RetryOptions, withRetries } from "../retry.js";
 import { confirmDelete, selectUnnamed } from "../selection.js";
 import { targetNode, targetNodeOrNew } from "../target-node.js";
+import { untilUp, type WaitOption } from "../until-up.js";
 
 const connectWaitMs = 5000;
 const maxWaitMs = 600_000;
@@ -73,8 +74,21 @@ export async function list(cli: Cli, options: AtNode): Promise<void> {
   });
 }
 
-export async function show(cli: Cli, options: AtNode, named: string | undefined): Promise<void> {
-  const connection = await oneConnection(cli, await targetNode(cli, options.at), named);
+export async function show(cli: Cli, options: AtNode & WaitOption, named: string | undefined): Promise<void> {
+  const node = await targetNode(cli, options.at);
+  const found = await oneConnection(cli, node, named);
+  const { nodes } = await cli.client();
+  const connection = await untilUp(cli, options, {
+    what: `the TCP connection ${connectionAddress(found)} of the node ${node}`,
+    async read() {
+      const answer = await nodes.getTcpConnection({ name: found.name }, cli.call());
+      if (answer.tcpConnection === undefined) {
+        throw new PortwayError("internal", "the daemon sent no TCP connection");
+      }
+      return answer.tcpConnection;
+    },
+    livenessOf: ({ status }) => status?.liveness,
+  });
   await cli.output.print({
     plain: (style) => connectionDetails(connection, style),
     json: () => connectionJson(connection),

@@ -14,6 +14,7 @@ import { type RetryOptions, withRetries } from "../retry.js";
 import { resolveRoute } from "../route-argument.js";
 import { confirmDelete, selectUnnamed, theItems } from "../selection.js";
 import { targetNode, targetNodeOrNew } from "../target-node.js";
+import { untilUp, type WaitOption } from "../until-up.js";
 
 export const defaultConnectionWaitMs = 5000;
 const defaultTimeoutMs = 10_000;
@@ -164,12 +165,19 @@ export async function list(cli: Cli, options: AtNode): Promise<void> {
   });
 }
 
-export async function show(cli: Cli, options: AtNode, named: string | undefined): Promise<void> {
+export async function show(cli: Cli, options: AtNode & WaitOption, named: string | undefined): Promise<void> {
   const node = await targetNode(cli, options.at);
   const [id] = named === undefined ? await unnamed(cli, node, false) : [parseName(named, "an inlet")];
   const { portals } = await cli.client();
-  const { inlet } = await portals.getInlet({ name: `nodes/${node}/inlets/${id}` }, cli.call());
-  if (inlet === undefined) throw new PortwayError("internal", "the daemon sent no inlet");
+  const inlet = await untilUp(cli, options, {
+    what: `the path of the inlet ${id} of the node ${node}`,
+    async read() {
+      const answer = await portals.getInlet({ name: `nodes/${node}/inlets/${id}` }, cli.call());
+      if (answer.inlet === undefined) throw new PortwayError("internal", "the daemon sent no inlet");
+      return answer.inlet;
+    },
+    livenessOf: ({ status }) => status?.path,
+  });
   await cli.output.print({ plain: (style) => inletPlain(inlet, style), json: () => inletJson(inlet) });
 }
 

@@ -1,5 +1,5 @@
 import type { CliCommand, Describing } from "../command.js";
-import { withRetryFlags, withYes } from "./shared.js";
+import { withRetryFlags, withWait, withYes } from "./shared.js";
 
 const nodeFlag = "--to <NODE>";
 
@@ -12,10 +12,10 @@ export function describeRelay(relay: CliCommand, describing: Describing): void {
     .does(describing, async () => (await import("../actions/relay.js")).list)
     .examples("portway relay list --to n3", "portway relay list --hosted --to n2");
 
-  withHosted(relay.verb("show [NAME]", "Show a relay"))
+  withWait(withHosted(relay.verb("show [NAME]", "Show a relay")))
     .flag("--at <NODE>", "the node that holds it, by name", { shownDefault: "the default node" })
     .does(describing, async () => (await import("../actions/relay.js")).show)
-    .examples("portway relay show n3 --at n3");
+    .examples("portway relay show n3 --at n3", "portway relay show n3 --at n3 --wait 30s");
 
   withYes(withHosted(relay.verb("delete [NAME]", "Give a relay up")))
     .flag("--at <NODE>", "the node that holds it, by name", { shownDefault: "the default node" })

@@ -21,6 +21,11 @@ export function withNodeOrNew(command: CliCommand, flag = "--at <NODE>"): CliCom
   });
 }
 
+/** `--wait` of a command that shows what comes up and goes down by itself. */
+export function withWait(command: CliCommand): CliCommand {
+  return command.flag("--wait <DURATION>", "wait until it is up; fails if it is not up in time");
+}
+
 /** `-y` of a command that asks on a terminal. */
 export function withYes(command: CliCommand): CliCommand {
   return command.flag("-y, --yes", "do not ask");

@@ -1,5 +1,5 @@
 import type { CliCommand, Describing } from "../command.js";
-import { withNode, withNodeOrNew, withRetryFlags, withYes } from "./shared.js";
+import { withNode, withNodeOrNew, withRetryFlags, withWait, withYes } from "./shared.js";
 
 export function describeTcpConnection(connection: CliCommand, describing: Describing): void {
   connection.examples(
@@ -22,9 +22,12 @@ export function describeTcpConnection(connection: CliCommand, describing: Descri
     .does(describing, async () => (await import("../actions/tcp-connection.js")).list)
     .examples("portway tcp-connection list --at n1");
 
-  withNode(connection.verb("show [ADDRESS]", "Show a TCP connection, by worker address or peer"))
+  withWait(withNode(connection.verb("show [ADDRESS]", "Show a TCP connection, by worker address or peer")))
     .does(describing, async () => (await import("../actions/tcp-connection.js")).show)
-    .examples("portway tcp-connection show 127.0.0.1:7000 --at n1");
+    .examples(
+      "portway tcp-connection show 127.0.0.1:7000 --at n1",
+      "portway tcp-connection show 127.0.0.1:7000 --at n1 --wait 30s",
+    );
 
   withYes(withNode(connection.verb("delete [ADDRESS]", "Close a TCP connection, by worker address or peer")))
     .does(describing, async () => (await import("../actions/tcp-connection.js")).remove)

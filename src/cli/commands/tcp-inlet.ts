@@ -1,5 +1,5 @@
 import type { CliCommand, Describing } from "../command.js";
-import { withNode, withNodeOrNew, withRetryFlags, withYes } from "./shared.js";
+import { withNode, withNodeOrNew, withRetryFlags, withWait, withYes } from "./shared.js";
 
 export function describeTcpInlet(inlet: CliCommand, describing: Describing): void {
   inlet.examples(
@@ -12,9 +12,9 @@ export function describeTcpInlet(inlet: CliCommand, describing: Describing): voi
     .does(describing, async () => (await import("../actions/tcp-inlet.js")).list)
     .examples("portway tcp-inlet list --at n1");
 
-  withNode(inlet.verb("show [NAME]", "Show an inlet"))
+  withWait(withNode(inlet.verb("show [NAME]", "Show an inlet")))
     .does(describing, async () => (await import("../actions/tcp-inlet.js")).show)
-    .examples("portway tcp-inlet show web --at n1");
+    .examples("portway tcp-inlet show web --at n1", "portway tcp-inlet show web --at n1 --wait 30s");
 
   withYes(withNode(inlet.verb("delete [NAME]", "Close an inlet and its sessions")))
     .flag("--all", "delete all inlets of the node")
