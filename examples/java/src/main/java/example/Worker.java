@@ -11,13 +11,13 @@ import java.io.IOException;
 import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
+import portway.v1.Grant;
 import portway.v1.MessageServiceGrpc;
-import portway.v1.MessageServiceOuterClass.Grant;
-import portway.v1.MessageServiceOuterClass.OpenWorker;
-import portway.v1.MessageServiceOuterClass.OpenWorkerRequest;
-import portway.v1.MessageServiceOuterClass.OpenWorkerResponse;
-import portway.v1.MessageServiceOuterClass.ReceivedMessage;
-import portway.v1.MessageServiceOuterClass.Reply;
+import portway.v1.OpenWorker;
+import portway.v1.OpenWorkerRequest;
+import portway.v1.OpenWorkerResponse;
+import portway.v1.ReceivedMessage;
+import portway.v1.Reply;
 
 /** A worker in Java: an uppercase of its own, at an address of a node. It ends with the process. */
 public final class Worker implements ClientResponseObserver<OpenWorkerRequest, OpenWorkerResponse> {
