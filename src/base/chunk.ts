@@ -8,9 +8,24 @@ export class Chunk {
   headStart: number | undefined;
   #holds = 0;
   #whenFree: ((chunk: Chunk) => void) | undefined;
+  #view: Buffer;
+  #viewStart = 0;
+  #viewEnd: number;
 
   constructor(sizeBytes: number) {
     this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    this.#view = this.bytes;
+    this.#viewEnd = sizeBytes;
+  }
+
+  /** The bytes from `start` to `end`. Making a view costs: the last one is kept, for those who ask for the same again. */
+  view(start: number, end: number): Buffer {
+    if (start !== this.#viewStart || end !== this.#viewEnd) {
+      this.#view = this.bytes.subarray(start, end);
+      this.#viewStart = start;
+      this.#viewEnd = end;
+    }
+    return this.#view;
   }
 
   get isHeld(): boolean {

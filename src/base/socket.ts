@@ -53,7 +53,8 @@ export class ByteSocket {
   #error: Error | undefined;
   /** While an orderly end takes place. */
   #linger: NodeJS.Timeout | undefined;
-  #roomBytes = 0;
+  /** Where the next read goes. */
+  #room: Buffer | undefined;
 
   private constructor(
     user: ByteSocketUser,
@@ -65,11 +66,12 @@ export class ByteSocket {
     this.#socket = make({
       buffer: () => {
         const buffer = this.#closed ? discarded : this.#user.readBuffer();
-        this.#roomBytes = buffer.byteLength;
+        if (buffer === this.#room) return sameAgain;
+        this.#room = buffer;
         return buffer;
       },
       callback: (length) => {
-        if (!this.#closed) handleRead(this.#read, length, length === this.#roomBytes);
+        if (!this.#closed) handleRead(this.#read, length, length === this.#room?.length);
         return true;
       },
     });
@@ -285,6 +287,9 @@ export class ByteSocket {
     }
   }
 }
+
+/** Node goes on with the buffer that it has if it is not given one; to take over the same anew costs it 0.5 us. */
+const sameAgain = undefined as unknown as Buffer;
 
 const keepAliveMs = 15_000;
 const orderlyEndMs = 1_000;

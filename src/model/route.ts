@@ -14,6 +14,8 @@ export const maxRouteBytes = 32 * 1024;
  * It is kept as it stands on the wire (address after address, without the array's head) with addresses pushed in
  * front, so that a hop costs neither decoding nor copying. The route of a message that a transport delivers lies in
  * the buffer that was read: it is valid until the delivering call returns, and `keep` gives one that stays.
+ *
+ * What is worked out for a route is kept with it, for the messages behind the first that have the same one.
  */
 export class Route {
   static readonly empty = new Route(Buffer.alloc(0), 0, 0, 0);
@@ -21,10 +23,15 @@ export class Route {
   readonly length: number;
   /** Bytes of the wire form. */
   readonly byteLength: number;
+  /** Pushed in front of `#tail`; undefined if all of the route lies in `#bytes`. */
   readonly #head: Address | undefined;
-  readonly #tail: Route | undefined;
   readonly #bytes: Buffer;
   readonly #start: number;
+  #tail: Route | undefined;
+  /** The first address, once it was met. */
+  #first: Address | undefined;
+  /** What `prepend` made last. */
+  #longer: Route | undefined;
 
   private constructor(
     bytes: Buffer,
@@ -40,6 +47,8 @@ export class Route {
     this.length = length;
     this.#head = head;
     this.#tail = tail;
+    this.#first = head;
+    this.#longer = undefined;
   }
 
   static of(...addresses: readonly Address[]): Route {
@@ -63,37 +72,45 @@ export class Route {
     return Route.of(...parts.map((part) => Address.parse(part.trim())));
   }
 
+  /** Bytes of the buffer that it lies in: what it keeps in memory. */
+  get memoryBytes(): number {
+    return this.#bytes.length;
+  }
+
   get isEmpty(): boolean {
     return this.length === 0;
   }
 
   /** The hash of the first address. Must not be asked of an empty route. */
   get firstHash(): number {
-    if (this.#head !== undefined) return this.#head.hash;
+    if (this.#first !== undefined) return this.#first.hash;
     return addressHash(this.#bytes, this.#start, this.#firstEnd(this.#firstValueAt()));
   }
 
   /** Must not be asked of an empty route. */
   firstIs(address: Address): boolean {
-    if (this.#head !== undefined) return this.#head.equals(address);
+    if (this.#first !== undefined) return this.#first.equals(address);
     const { encoded } = address;
     const size = encoded.length;
     if (size > this.byteLength) return false;
     const bytes = this.#bytes;
     const start = this.#start;
     for (let i = size - 1; i >= 0; i -= 1) if (bytes[start + i] !== encoded[i]) return false;
+    this.#first = address;
     return true;
   }
 
   /** The first address. Must not be asked of an empty route. */
   get first(): Address {
-    if (this.#head !== undefined) return this.#head;
-    const at = this.#firstValueAt();
-    const type = this.#bytes[this.#start + 1]!;
-    return new Address(
-      type < 24 ? type : this.#bytes[this.#start + 2]!,
-      this.#bytes.subarray(at, this.#firstEnd(at)),
-    );
+    if (this.#first === undefined) {
+      const at = this.#firstValueAt();
+      const type = this.#bytes[this.#start + 1]!;
+      this.#first = new Address(
+        type < 24 ? type : this.#bytes[this.#start + 2]!,
+        this.#bytes.subarray(at, this.#firstEnd(at)),
+      );
+    }
+    return this.#first;
   }
 
   /** The last address. Must not be asked of an empty route. */
@@ -105,19 +122,17 @@ export class Route {
   rest(): Route {
     if (this.#tail !== undefined) return this.#tail;
     const size = this.#firstEnd(this.#firstValueAt()) - this.#start;
-    return new Route(this.#bytes, this.#start + size, this.byteLength - size, this.length - 1);
+    this.#tail = new Route(this.#bytes, this.#start + size, this.byteLength - size, this.length - 1);
+    return this.#tail;
   }
 
   /** The route with `address` in front. */
   prepend(address: Address): Route {
-    return new Route(
-      this.#bytes,
-      0,
-      this.byteLength + address.encoded.length,
-      this.length + 1,
-      address,
-      this,
-    );
+    const known = this.#longer;
+    if (known !== undefined && known.#head === address) return known;
+    const byteLength = this.byteLength + address.encoded.length;
+    this.#longer = new Route(this.#bytes, 0, byteLength, this.length + 1, address, this);
+    return this.#longer;
   }
 
   /** The route with all of `route` in front. */

@@ -5,10 +5,12 @@ import { type Backing, Cargo, type Entrance, Message } from "../model/message.js
 import { Route } from "../model/route.js";
 import { CborReader, malformed } from "./cbor.js";
 import { lengthBytes, maxTraceBytes } from "./limits.js";
+import type { ReadRoutes } from "./route-memory.js";
 
 /**
  * The message in one frame's CBOR, which lies at `start` to `end` of `bytes`: `[onward, return, payload, trace?]`, as
- * PROTOCOL.md says, with its leniencies. Nothing is copied: the message refers to `bytes`. Throws `malformed`.
+ * PROTOCOL.md says, with its leniencies. Nothing is copied: the message refers to `bytes`, and its routes to those of
+ * `known` if they are the same. Throws `malformed`.
  */
 export function decodeMessage(
   bytes: Buffer,
@@ -16,20 +18,24 @@ export function decodeMessage(
   end: number,
   backing?: Backing,
   entrance?: Entrance,
+  known?: ReadRoutes,
 ): Message {
   const count = end > start ? bytes[start]! - 0x80 : 0;
-  if (count >= 3 && count <= 23 && scanRoute(bytes, start + 1, end)) {
-    const onward = Route.view(bytes, start + 2, scanned.end, scanned.count);
-    if (scanRoute(bytes, scanned.end, end)) {
-      const back = Route.view(bytes, scanned.start, scanned.end, scanned.count);
-      if (scanBytes(bytes, scanned.end, end)) {
-        // The frame's own head, its length included, is used up once the message is sent on.
-        const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
-        const { start: from, end: to } = scanned;
-        const trace = scanTrace(bytes, to, end, count - 3);
-        const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined);
-        return new Message(cargo, onward, back);
-      }
+  if (count >= 3 && count <= 23) {
+    const at = start + 1;
+    const routesEnd = known === undefined ? 0 : known.endOf(bytes, at, end);
+    if ((routesEnd > 0 || scanRoutes(bytes, at, end)) && scanBytes(bytes, routesEnd || routes.end, end)) {
+      // The frame's own head, its length included, is used up once the message is sent on.
+      const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
+      const { start: from, end: to } = scanned;
+      const trace = scanTrace(bytes, to, end, count - 3);
+      const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined);
+      if (routesEnd > 0) return new Message(cargo, known!.onward, known!.back);
+      const onward = Route.view(bytes, at + 1, routes.onwardEnd, routes.onwardCount);
+      const back = Route.view(bytes, routes.backStart, routes.end, routes.backCount);
+      if (known?.isDue(routes.end - at) !== true) return new Message(cargo, onward, back);
+      known.keep(bytes, at, routes.end, onward, back);
+      return new Message(cargo, known.onward, known.back);
     }
   }
   return decodeLeniently(new CborReader(bytes, start, end), backing, entrance);
@@ -37,6 +43,19 @@ export function decodeMessage(
 
 /** What the last scan found; in module variables so that a frame in its usual form costs no allocation. */
 const scanned = { start: 0, end: 0, count: 0 };
+const routes = { onwardEnd: 0, onwardCount: 0, backStart: 0, backCount: 0, end: 0 };
+
+/** True if two routes in the shortest form begin at `at`: `routes` is then where they lie. */
+function scanRoutes(bytes: Buffer, at: number, end: number): boolean {
+  if (!scanRoute(bytes, at, end)) return false;
+  routes.onwardEnd = scanned.end;
+  routes.onwardCount = scanned.count;
+  if (!scanRoute(bytes, scanned.end, end)) return false;
+  routes.backStart = scanned.start;
+  routes.backCount = scanned.count;
+  routes.end = scanned.end;
+  return true;
+}
 
 /** True if a route in the shortest form begins at `at`: `scanned` is then where its addresses lie, and how many. */
 function scanRoute(bytes: Buffer, at: number, end: number): boolean {

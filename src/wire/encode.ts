@@ -1,6 +1,7 @@
 import { writeUint32 } from "../base/bytes.js";
 import type { Message } from "../model/message.js";
 import { lengthBytes } from "./limits.js";
+import type { WrittenRoutes } from "./route-memory.js";
 
 /** Bytes of the message's frame, its length included. */
 export function frameBytes(message: Message): number {
@@ -27,15 +28,28 @@ export function tailBytes({ trace }: Message): number {
 
 /**
  * Writes all of the frame that precedes the payload; gives the position behind it. `bytes` are the frame's, for a
- * caller who has them already.
+ * caller who has them already; `known` are routes that were written before.
  */
-export function writeHead(target: Buffer, at: number, message: Message, bytes = frameBytes(message)): number {
-  const { onward, return: back, payloadBytes, trace } = message;
-  at = writeUint32(target, at, bytes - lengthBytes);
-  target[at] = trace === undefined ? 0x83 : 0x84;
-  at = onward.writeTo(target, writeSize(target, at + 1, 0x80, onward.length));
-  at = back.writeTo(target, writeSize(target, at, 0x80, back.length));
-  return writeSize(target, at, 0x40, payloadBytes);
+export function writeHead(
+  target: Buffer,
+  at: number,
+  message: Message,
+  bytes = frameBytes(message),
+  known?: WrittenRoutes,
+): number {
+  const routesAt = writeUint32(target, at, bytes - lengthBytes) + 1;
+  target[routesAt - 1] = message.trace === undefined ? 0x83 : 0x84;
+  let end = known === undefined ? 0 : known.writeTo(target, routesAt, message);
+  if (end === 0) {
+    end = writeRoutes(target, routesAt, message);
+    known?.written(target, routesAt, end, message);
+  }
+  return writeSize(target, end, 0x40, message.payloadBytes);
+}
+
+function writeRoutes(target: Buffer, at: number, { onward, return: back }: Message): number {
+  at = onward.writeTo(target, writeSize(target, at, 0x80, onward.length));
+  return back.writeTo(target, writeSize(target, at, 0x80, back.length));
 }
 
 /** Writes all of the frame that follows the payload; gives the position behind it. */

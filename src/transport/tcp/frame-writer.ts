@@ -6,6 +6,7 @@ import type { Segments } from "../../base/socket.js";
 import { afterRead } from "../../base/turn.js";
 import type { Backing, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
+import { WrittenRoutes } from "../../wire/route-memory.js";
 
 /** Payloads up to this size are copied next to their header; larger ones are referred to. */
 const maxCopiedBytes = 16 * 1024;
@@ -59,6 +60,7 @@ export class FrameWriter {
   #runMemory: Buffer | undefined;
   #runStart = 0;
   #runEnd = 0;
+  readonly #routes = new WrittenRoutes();
   #queued = emptyLoad();
   #inFlight: Load | undefined;
   #offeredBytes = 0;
@@ -97,7 +99,7 @@ export class FrameWriter {
     if (this.#closed) return;
     if (message.payloadBytes <= maxCopiedBytes) {
       const bytes = this.#room(size);
-      let at = writeHead(bytes, this.#batchEnd, message, size);
+      let at = writeHead(bytes, this.#batchEnd, message, size, this.#routes);
       const { memory, payloadStart, payloadEnd } = message.cargo;
       at = copyBytes(bytes, at, memory, payloadStart, payloadEnd);
       this.#commit(writeTail(bytes, at, message) - this.#batchEnd);
@@ -118,7 +120,7 @@ export class FrameWriter {
       return;
     }
     const head = this.#room(headSize);
-    this.#commit(writeHead(head, this.#batchEnd, message, size) - this.#batchEnd);
+    this.#commit(writeHead(head, this.#batchEnd, message, size, this.#routes) - this.#batchEnd);
     this.#endSegment();
     if (backing === undefined) this.#segments.push(Buffer.from(message.payload));
     else {
@@ -137,7 +139,7 @@ export class FrameWriter {
     const { memory, payloadStart } = message.cargo;
     const start = payloadStart - headSize;
     // The routes may lie where the head goes: it is made elsewhere first.
-    writeHead(scratch, 0, message, size);
+    writeHead(scratch, 0, message, size, this.#routes);
     copyBytes(memory, start, scratch, 0, headSize);
     backing.headStart = start;
     backing.hold();
@@ -216,7 +218,7 @@ export class FrameWriter {
       this.#runMemory = undefined;
     }
     if (this.#batchEnd === this.#batchStart) return;
-    this.#segments.push(this.#batch!.bytes.subarray(this.#batchStart, this.#batchEnd));
+    this.#segments.push(this.#batch!.view(this.#batchStart, this.#batchEnd));
     this.#batchStart = this.#batchEnd;
   }
 

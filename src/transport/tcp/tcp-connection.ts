@@ -8,6 +8,7 @@ import type { SocketAddress } from "../../model/socket-address.js";
 import { decodeMessage } from "../../wire/decode.js";
 import { frameBytes } from "../../wire/encode.js";
 import { lengthBytes, protocolVersion } from "../../wire/limits.js";
+import { ReadRoutes } from "../../wire/route-memory.js";
 import type { Attach, CloseReason, Connection, ConnectionTraffic, ConnectionUser } from "../transport.js";
 import { FrameReader, type ReceiveBudget } from "./frame-reader.js";
 import { FrameWriter } from "./frame-writer.js";
@@ -40,6 +41,7 @@ export interface TcpConnectionOptions {
 export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
   readonly #options: TcpConnectionOptions;
   readonly #reader: FrameReader;
+  readonly #routes = new ReadRoutes();
   readonly #gate: Gate;
   #socket!: ByteSocket;
   #writer!: FrameWriter;
@@ -243,7 +245,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     const user = this.#user!;
     let message: Message;
     try {
-      message = decodeMessage(chunk.bytes, start, end, chunk, user.entrance);
+      message = decodeMessage(chunk.bytes, start, end, chunk, user.entrance, this.#routes);
     } catch (error) {
       this.#end("malformed", error instanceof Error ? error : undefined);
       return true;

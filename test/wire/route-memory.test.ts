@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import fc from "fast-check";
+import { PortwayError } from "../../src/base/errors.js";
+import { Address } from "../../src/model/address.js";
+import { Message } from "../../src/model/message.js";
+import { Route } from "../../src/model/route.js";
+import { decodeMessage } from "../../src/wire/decode.js";
+import { encodeMessage, frameBytes, writeHead } from "../../src/wire/encode.js";
+import { ReadRoutes, WrittenRoutes } from "../../src/wire/route-memory.js";
+import { messageOf, plainMessage, plainOf } from "./arbitraries.js";
+
+function body(message: Message): Buffer {
+  return encodeMessage(message).subarray(4);
+}
+
+function read(bytes: Buffer, known?: ReadRoutes): object | "malformed" {
+  try {
+    return plainOf(decodeMessage(bytes, 0, bytes.length, undefined, undefined, known));
+  } catch (error) {
+    if (error instanceof PortwayError && error.code === "malformed") return "malformed";
+    throw error;
+  }
+}
+
+const message = (onward: string, back: string, payload = "x"): Message =>
+  new Message({ onward: Route.parse(onward), return: Route.parse(back), payload: Buffer.from(payload) });
+
+/** Few different messages, in any order and damaged now and then, as sessions that share a connection send them. */
+const stream = fc
+  .tuple(
+    fc.array(plainMessage, { minLength: 1, maxLength: 4 }),
+    fc.array(
+      fc.record({ which: fc.nat(), flip: fc.option(fc.tuple(fc.nat(), fc.integer({ min: 1, max: 255 }))) }),
+      {
+        maxLength: 40,
+      },
+    ),
+  )
+  .map(([messages, uses]) =>
+    uses.map(({ which, flip }) => {
+      const bytes = body(messageOf(messages[which % messages.length]!));
+      if (flip !== null) bytes[flip[0] % bytes.length]! ^= flip[1];
+      return bytes;
+    }),
+  );
+
+test("whatever was read before, a message is read as if it were the first", () => {
+  fc.assert(
+    fc.property(stream, (bodies) => {
+      const known = new ReadRoutes();
+      for (const bytes of bodies) assert.deepEqual(read(bytes, known), read(bytes));
+    }),
+  );
+});
+
+test("whatever was written before, a message is written as if it were the first", () => {
+  fc.assert(
+    fc.property(fc.array(plainMessage, { minLength: 1, maxLength: 4 }), fc.array(fc.nat()), (plain, uses) => {
+      const known = new WrittenRoutes();
+      const messages = plain.map(messageOf);
+      for (const which of uses) {
+        const each = messages[which % messages.length]!;
+        const head = Buffer.alloc(frameBytes(each));
+        const end = writeHead(head, 0, each, frameBytes(each), known);
+        assert.ok(head.subarray(0, end).equals(encodeMessage(each).subarray(0, end)));
+      }
+    }),
+  );
+});
+
+test("messages of one session have the same routes", () => {
+  const known = new ReadRoutes();
+  const bytes = [message("a => b", "c", "one"), message("a => b", "c", "another")].map(body);
+  const [first, second] = bytes.map((each) =>
+    decodeMessage(each, 0, each.length, undefined, undefined, known),
+  );
+  assert.equal(first!.onward, second!.onward);
+  assert.equal(first!.return, second!.return);
+  assert.equal(second!.payload.toString(), "another");
+});
+
+test("routes outlive those that are kept after them, and the buffer that they were read from", () => {
+  const known = new ReadRoutes();
+  const buffer = Buffer.alloc(64);
+  const readAgain = (each: Message): Message => {
+    const bytes = body(each);
+    buffer.set(bytes);
+    return decodeMessage(buffer, 0, bytes.length, undefined, undefined, known);
+  };
+  const first = readAgain(message("a => b", "c"));
+  for (let i = 0; i < 100; i += 1) readAgain(message(`x${i}`, "y"));
+  assert.equal(`${first.onward} / ${first.return}`, "0#a => 0#b / 0#c");
+});
+
+test("a session that comes behind others is known before long", () => {
+  const known = new ReadRoutes();
+  const one = body(message("a", "b"));
+  const other = body(message("c", "d"));
+  const onward = (bytes: Buffer): Route =>
+    decodeMessage(bytes, 0, bytes.length, undefined, undefined, known).onward;
+  assert.equal(onward(one), onward(one));
+  const met = Array.from({ length: 40 }, () => onward(other));
+  assert.equal(met.at(-1), met.at(-2));
+});
+
+test("what was written is not kept with a large buffer behind it", () => {
+  const known = new WrittenRoutes();
+  const large = Buffer.alloc(10_000);
+  const bytes = body(message("a", "b"));
+  large.set(bytes);
+  const lying = decodeMessage(large, 0, bytes.length);
+  const target = Buffer.alloc(100);
+  writeHead(target, 0, lying, frameBytes(lying), known);
+  assert.equal(known.writeTo(target, 0, lying), 0);
+  const own = message("a", "b");
+  for (let i = 0; i < 40; i += 1) writeHead(target, 0, own, frameBytes(own), known);
+  assert.notEqual(known.writeTo(target, 0, own), 0);
+});
+
+test("a route remembers what was made of it, and of nothing else", () => {
+  const route = Route.parse("a => b");
+  const [x, y] = [Address.local("x"), Address.local("y")];
+  assert.equal(route.prepend(x), route.prepend(x));
+  assert.equal(String(route.prepend(y)), "0#y => 0#a => 0#b");
+  assert.equal(String(route.prepend(x)), "0#x => 0#a => 0#b");
+  assert.equal(route.rest(), route.rest());
+  assert.equal(String(route.prepend(x).rest()), "0#a => 0#b");
+  assert.ok(route.firstIs(Address.local("a")));
+  assert.ok(!route.firstIs(Address.local("b")));
+  assert.equal(route.firstHash, Address.local("a").hash);
+});
