@@ -59,6 +59,7 @@ const mayUse: readonly {
   { path: "base/", module: "node:net", names: ["isIP", "isIPv4", "isIPv6"] },
   { path: "model/", module: "node:net", names: ["isIP", "isIPv4", "isIPv6"] },
   { path: "transport/tcp/" },
+  { path: "transport/udp/" },
   { path: "portal/" },
   { path: "node/" },
   { path: "api/" },

@@ -12,6 +12,8 @@ export interface Backing {
 /** The connection that a message entered the node on; compared by identity. */
 export interface Entrance {
   readonly address: Address;
+  /** False: messages may be lost on it. True if absent. */
+  readonly isReliable?: boolean;
 }
 
 /** Told on which connection a message left the node, so that the answer is heard from there alone. */

@@ -13,7 +13,8 @@ export type CloseReason =
   | "receive_budget_exhausted"
   | "handshake_timeout"
   | "too_many_connections"
-  | "stalled";
+  | "stalled"
+  | "idle";
 
 /** Whoever has a connection: what arrives is told to it, in order. The calls must not throw. */
 export interface ConnectionUser {
@@ -43,6 +44,8 @@ export interface Connection {
   readonly traffic: ConnectionTraffic;
   /** Bytes that are not with the operating system yet. */
   readonly queuedBytes: number;
+  /** What was lost or left out, by reason; absent where nothing ever is. */
+  readonly lost?: Readonly<Record<string, number>>;
   /**
    * Queues a message; the onward route is written as it is. A gate means that the queue is full and the message was
    * not taken. After the end of the connection, messages are taken and lost. Throws `frame_too_large`.
@@ -77,6 +80,11 @@ export interface DialWaitOptions {
 export interface Transport {
   /** The transport type of its addresses. */
   readonly type: number;
+  /**
+   * False: messages may be lost, though none comes damaged, doubled or out of order; and a sender does not wait for a
+   * receiver that takes nothing. True if absent.
+   */
+  readonly isReliable?: boolean;
   /**
    * Connects to a peer. Rejects with `connect_failed` (with the cause in the message) or the signal's reason; the
    * attempt has a deadline of its own. `attach` is called before the promise resolves.

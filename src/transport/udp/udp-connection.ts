@@ -1,0 +1,371 @@
+import { PortwayError } from "../../base/errors.js";
+import { Gate, type GateWaiter } from "../../base/gate.js";
+import { Address } from "../../model/address.js";
+import type { Message } from "../../model/message.js";
+import type { SocketAddress } from "../../model/socket-address.js";
+import { maxPartBytes, nextNumber, type Part, splitMessage } from "../../wire/datagram.js";
+import { decodeMessage } from "../../wire/decode.js";
+import { encodeMessage, frameBytes } from "../../wire/encode.js";
+import { lengthBytes } from "../../wire/limits.js";
+import { encodeNotice, type Notice } from "../../wire/notice.js";
+import { type Assembled, PartAssembler } from "../../wire/parts.js";
+import type { Attach, CloseReason, Connection, ConnectionTraffic, ConnectionUser } from "../transport.js";
+import type { AssemblyBudget, BudgetHolder } from "./assembly-budget.js";
+import { DatagramQueue, type SendDatagram } from "./datagram-queue.js";
+import type { UdpOptions } from "./udp-options.js";
+
+/** How long a closing connection may take to send what is queued. */
+const lingerMs = 1_000;
+/** What a datagram counts besides the part in it, in either direction: the most that its head may have. */
+const datagramHeadBytes = 15;
+
+/** The ids of a connection of which both ends know that it is one. */
+export interface ConnectionIds {
+  readonly dialerId: Buffer;
+  readonly listenerId: Buffer;
+}
+
+export interface UdpConnectionOptions {
+  readonly limits: Required<UdpOptions>;
+  readonly budget: AssemblyBudget;
+  readonly peer: SocketAddress;
+  readonly local: SocketAddress;
+  /** Of the first message sent. */
+  readonly firstNumber: number;
+  /** True for a peer that was dialed: someone on this node has named it. */
+  readonly isProven: boolean;
+  readonly send: SendDatagram;
+  readonly attach: Attach;
+  /** The operating system says that nothing gets there. True: that ends the connection. */
+  readonly endsFor: (error: NodeJS.ErrnoException) => boolean;
+  /** Called once. */
+  readonly gone: (connection: UdpConnection, reason: CloseReason, error: Error | undefined) => void;
+}
+
+interface Waiting {
+  readonly message: Message;
+  readonly assembled: Assembled;
+}
+
+/** All that is shared with one peer over UDP: there is no more to a connection than what the two ends remember. */
+export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
+  readonly peer: SocketAddress;
+  readonly local: SocketAddress;
+  readonly #options: UdpConnectionOptions;
+  readonly #assembler: PartAssembler;
+  readonly #queue: DatagramQueue;
+  readonly #gate: Gate;
+  /** In front of return routes that go to an unproven peer: a message that comes along it has been received there. */
+  #proof: Address | undefined;
+  #isProven: boolean;
+  #ids: ConnectionIds | undefined;
+  #number: number;
+  #user: ConnectionUser | undefined;
+  #blockedBy: Gate | undefined;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #closed = false;
+  #finished = false;
+  #closeReason: CloseReason = "closed_here";
+  #linger: Disposable | undefined;
+  #lastHeardMs: number;
+  #heardBytes = 0;
+  #saidBytes = 0;
+  #malformed = 0;
+  #notTaken = 0;
+  #unproven = 0;
+  #notSent = 0;
+  #receivedMessages = 0;
+  #receivedBytes = 0;
+  #sentMessages = 0;
+  #sentBytes = 0;
+
+  constructor(options: UdpConnectionOptions) {
+    const { limits, budget, peer, local, firstNumber, isProven, send } = options;
+    this.#options = options;
+    this.peer = peer;
+    this.local = local;
+    this.#number = firstNumber;
+    this.#isProven = isProven;
+    this.#lastHeardMs = limits.clock.monotonicMs();
+    this.#assembler = new PartAssembler({
+      maxMessageBytes: limits.maxFrameBytes,
+      room: budget.roomFor(this),
+      expireAfterMs: limits.assemblyTimeoutMs,
+      resyncAfterMs: limits.resyncAfterMs,
+    });
+    this.#queue = new DatagramQueue({
+      ...limits,
+      send,
+      progressed: () => this.#progressed(),
+      refused: (error) => {
+        this.#notSent += 1;
+        if (options.endsFor(error)) this.abandon("connection_failed", error);
+      },
+    });
+    this.#gate = new Gate({
+      stallTimeoutMs: limits.stallTimeoutMs,
+      progress: () => this.#queue.sent,
+      onStalled: () => this.abandon("stalled"),
+    });
+  }
+
+  /** It has shown that it receives where it says it is. */
+  get isProven(): boolean {
+    return this.#isProven;
+  }
+
+  /** Undefined while the peer has not said that it knows notices. */
+  get ids(): ConnectionIds | undefined {
+    return this.#ids;
+  }
+
+  get lastHeardMs(): number {
+    return this.#lastHeardMs;
+  }
+
+  /** The number of the next message. */
+  get number(): number {
+    return this.#number;
+  }
+
+  get traffic(): ConnectionTraffic {
+    return {
+      receivedMessages: this.#receivedMessages,
+      receivedBytes: this.#receivedBytes,
+      sentMessages: this.#sentMessages,
+      sentBytes: this.#sentBytes,
+    };
+  }
+
+  get queuedBytes(): number {
+    return this.#closed ? 0 : this.#queue.queuedBytes;
+  }
+
+  get lost(): Readonly<Record<string, number>> {
+    const counts = {
+      ...this.#assembler.counts,
+      malformed: this.#malformed,
+      notTaken: this.#notTaken,
+      unproven: this.#unproven,
+      notSent: this.#notSent,
+    };
+    return Object.fromEntries(Object.entries(counts).filter(([, count]) => count > 0));
+  }
+
+  /** Ready for messages: its user is attached, once. */
+  open(): void {
+    if (this.#closed || this.#user !== undefined) return;
+    this.#user = this.#options.attach(this);
+  }
+
+  /** Both ends know of each other: the peer receives what is sent to it. */
+  confirm(ids: ConnectionIds): void {
+    this.#ids = ids;
+    this.#isProven = true;
+  }
+
+  isCalled({ dialerId, listenerId }: ConnectionIds): boolean {
+    const ids = this.#ids;
+    return ids?.dialerId.equals(dialerId) === true && ids.listenerId.equals(listenerId);
+  }
+
+  send(message: Message): Gate | undefined {
+    if (this.#closed) return undefined;
+    const { maxFrameBytes, sendQueueBytes } = this.#options.limits;
+    if (this.#queue.queuedBytes >= sendQueueBytes) return this.#gate;
+    const bytes = frameBytes(message) - lengthBytes;
+    if (bytes > maxFrameBytes) {
+      const said = `the message needs a frame of ${bytes} bytes; at most ${maxFrameBytes}`;
+      throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
+    }
+    const allowed = this.#isProven ? message : this.#withinAllowance(message);
+    if (allowed === undefined) {
+      this.#unproven += 1;
+      return undefined;
+    }
+    this.#sentMessages += 1;
+    this.#sentBytes += message.payloadBytes;
+    this.#put(encodeMessage(allowed).subarray(lengthBytes));
+    return undefined;
+  }
+
+  /** Says something about the connection, in its turn among the messages. */
+  notify(notice: Notice): void {
+    const body = encodeNotice(notice);
+    if (!this.#isProven && body.length + datagramHeadBytes > this.#allowance) this.#unproven += 1;
+    else this.#put(body);
+  }
+
+  /** A datagram came from the peer. */
+  heard({ start, end }: Part): void {
+    this.#lastHeardMs = this.#options.limits.clock.monotonicMs();
+    this.#heardBytes += end - start + datagramHeadBytes;
+  }
+
+  /** A notice came in the message with this number. */
+  passNumber(number: number): void {
+    this.#assembler.pass(number, this.#lastHeardMs);
+  }
+
+  received(datagram: Buffer, part: Part): void {
+    if (this.#closed) return;
+    const assembled = this.#assembler.push(datagram, part, this.#lastHeardMs);
+    if (assembled === undefined) return;
+    this.#take(assembled);
+  }
+
+  yieldRoom(): void {
+    this.#assembler.yield();
+  }
+
+  /** Lets go of a message of which nothing more comes. */
+  expire(): void {
+    this.#assembler.expire(this.#options.limits.clock.monotonicMs());
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopReading();
+    if (this.#ids !== undefined) this.notify({ kind: "goodbye", reason: 0, ...this.#ids });
+    if (this.#finished) return;
+    if (this.#queue.isEmpty) this.#finish(undefined);
+    else this.#linger = this.#options.limits.clock.after(lingerMs, () => this.#finish(undefined));
+  }
+
+  /** Ends at once; what is queued is lost. */
+  abandon(reason: CloseReason, error?: Error): void {
+    if (this.#closed) {
+      // A peer that is gone gets nothing any more of what was queued.
+      this.#finish(undefined);
+      return;
+    }
+    this.#closed = true;
+    this.#closeReason = reason;
+    this.#stopReading();
+    this.#finish(error);
+  }
+
+  gateOpened(): void {
+    this.#blockedBy = undefined;
+    while (this.#waiting.length > 0 && !this.#closed) {
+      const { message, assembled } = this.#waiting[0]!;
+      if (!this.#offer(message)) return;
+      this.#waiting.shift();
+      this.#waitingBytes -= assembled.bytes.length;
+      assembled.backing.release();
+      assembled.done();
+    }
+  }
+
+  #take(assembled: Assembled): void {
+    this.open();
+    // Whoever was attached may have closed this.
+    const message = this.#user === undefined || this.#closed ? undefined : this.#read(assembled, this.#user);
+    if (message === undefined) {
+      assembled.done();
+      return;
+    }
+    const { backing, bytes } = assembled;
+    backing.hold();
+    if (this.#waiting.length === 0 && this.#offer(message)) {
+      backing.release();
+      assembled.done();
+    } else if (!this.#closed && this.#waitingBytes + bytes.length <= this.#options.limits.receiveQueueBytes) {
+      this.#waiting.push({ message, assembled });
+      this.#waitingBytes += bytes.length;
+    } else {
+      this.#notTaken += 1;
+      backing.release();
+      assembled.done();
+    }
+  }
+
+  /** The message, unless it is none, is a heartbeat, or was only the proof. */
+  #read({ bytes, start, end, backing }: Assembled, user: ConnectionUser): Message | undefined {
+    let message: Message;
+    try {
+      message = decodeMessage(bytes as Buffer, start, end, backing, user.entrance);
+    } catch {
+      this.#malformed += 1;
+      return undefined;
+    }
+    if (message.onward.isEmpty) return undefined;
+    if (this.#proof === undefined || !message.onward.firstIs(this.#proof)) return message;
+    this.#isProven = true;
+    const onward = message.onward.rest();
+    return onward.isEmpty ? undefined : message.withRoutes(onward, message.return);
+  }
+
+  /** False: it was not taken. */
+  #offer(message: Message): boolean {
+    const gate = this.#user!.received(message);
+    if (gate !== undefined) {
+      if (this.#closed) return true;
+      this.#blockedBy = gate;
+      gate.wait(this);
+      return false;
+    }
+    this.#receivedMessages += 1;
+    this.#receivedBytes += message.payloadBytes;
+    return true;
+  }
+
+  /** How many bytes may go to an unproven peer: no more than have come from where it says it is. */
+  get #allowance(): number {
+    return this.#heardBytes - this.#saidBytes;
+  }
+
+  #withinAllowance(message: Message): Message | undefined {
+    if (!message.return.isEmpty) {
+      this.#proof ??= Address.random();
+      const asking = message.withRoutes(message.onward, message.return.prepend(this.#proof));
+      if (datagramBytes(asking) <= this.#allowance) return asking;
+    }
+    return datagramBytes(message) <= this.#allowance ? message : undefined;
+  }
+
+  #put(body: Buffer): void {
+    const datagrams = splitMessage(body, this.#number);
+    this.#number = nextNumber(this.#number);
+    this.#saidBytes += body.length + datagrams.length * datagramHeadBytes;
+    this.#queue.put(datagrams);
+  }
+
+  #progressed(): void {
+    if (this.#finished) return;
+    if (!this.#closed) {
+      if (this.#queue.queuedBytes < this.#options.limits.sendQueueBytes) this.#gate.open();
+    } else if (this.#queue.isEmpty) this.#finish(undefined);
+  }
+
+  #stopReading(): void {
+    this.#blockedBy?.leave(this);
+    this.#blockedBy = undefined;
+    for (const { assembled } of this.#waiting.splice(0)) {
+      this.#notTaken += 1;
+      assembled.backing.release();
+      assembled.done();
+    }
+    this.#waitingBytes = 0;
+    this.#assembler.close();
+  }
+
+  /** The last step: lets go of everything and tells whoever has to know. */
+  #finish(error: Error | undefined): void {
+    if (this.#finished) return;
+    this.#finished = true;
+    this.#linger?.[Symbol.dispose]();
+    this.#queue.close();
+    this.#gate.open();
+    this.#options.gone(this, this.#closeReason, error);
+    this.#user?.closed(this.#closeReason, error);
+  }
+}
+
+/** What the datagrams of a message count. */
+function datagramBytes(message: Message): number {
+  const bytes = frameBytes(message) - lengthBytes;
+  return bytes + Math.max(1, Math.ceil(bytes / maxPartBytes)) * datagramHeadBytes;
+}

@@ -1,0 +1,204 @@
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+import { decodeDatagram, splitMessage } from "../../src/wire/datagram.js";
+import { type Assembled, PartAssembler, type PartCounts } from "../../src/wire/parts.js";
+
+const none: PartCounts = {
+  late: 0,
+  doubled: 0,
+  broken: 0,
+  abandoned: 0,
+  skipped: 0,
+  tooLarge: 0,
+  noRoom: 0,
+  expired: 0,
+};
+
+/** An assembler with what it has given, and the memory that it has. */
+function bench({ maxMessageBytes = 1_000_000, roomBytes = 4_000_000 } = {}) {
+  const state = { usedBytes: 0, peakBytes: 0, nowMs: 0 };
+  const given: string[] = [];
+  const assembler = new PartAssembler({
+    maxMessageBytes,
+    expireAfterMs: 5_000,
+    resyncAfterMs: 30_000,
+    room: {
+      take(bytes) {
+        if (state.usedBytes + bytes > roomBytes) return false;
+        state.usedBytes += bytes;
+        state.peakBytes = Math.max(state.peakBytes, state.usedBytes);
+        return true;
+      },
+      giveBack(bytes) {
+        state.usedBytes -= bytes;
+      },
+    },
+  });
+  const push = (datagram: Buffer): Assembled | undefined => {
+    const assembled = assembler.push(datagram, decodeDatagram(datagram), state.nowMs);
+    if (assembled !== undefined) {
+      given.push(assembled.bytes.toString("latin1", assembled.start, assembled.end));
+      assembled.done();
+    }
+    return assembled;
+  };
+  return { assembler, push, given, state };
+}
+
+/** A message of `parts` parts, each full of a letter of its own. */
+function text(letter: string, parts: number): string {
+  return Array.from({ length: parts }, (_, at) => `${letter}${at % 10}`.repeat(246).padEnd(493, "."))
+    .join("")
+    .slice(0, -7);
+}
+
+function split(message: string, number: number): Buffer[] {
+  return splitMessage(Buffer.from(message, "latin1"), number);
+}
+
+describe("parts", () => {
+  test("in order, they give the message, and its memory is given back", () => {
+    const { push, given, state, assembler } = bench();
+    for (const datagram of split(text("a", 9), 65_535)) push(datagram);
+    for (const datagram of split(text("b", 1), 0)) push(datagram);
+    assert.deepEqual(given, [text("a", 9), text("b", 1)]);
+    assert.deepEqual(assembler.counts, none);
+    assert.equal(state.usedBytes, 0);
+  });
+
+  test("a missing one costs its message and no other", () => {
+    const { push, given, assembler } = bench();
+    for (const [at, datagram] of split(text("a", 4), 5).entries()) if (at !== 2) push(datagram);
+    for (const datagram of split(text("b", 2), 6)) push(datagram);
+    assert.deepEqual(given, [text("b", 2)]);
+    assert.deepEqual(assembler.counts, { ...none, broken: 1 });
+  });
+
+  test("one that comes twice is counted, and the message is whole", () => {
+    const { push, given, assembler } = bench();
+    for (const datagram of split(text("a", 4), 5)) {
+      push(datagram);
+      push(datagram);
+    }
+    assert.deepEqual(given, [text("a", 4)]);
+    // The last one is late: its message is over.
+    assert.deepEqual(assembler.counts, { ...none, doubled: 3, late: 1 });
+  });
+
+  test("one with the place of another and other bytes gives the message up", () => {
+    const { push, given, assembler } = bench();
+    const [first] = split(text("a", 3), 5);
+    push(first!);
+    for (const datagram of split(text("b", 3), 5)) push(datagram);
+    assert.deepEqual(given, []);
+    assert.deepEqual(assembler.counts, { ...none, broken: 1, late: 2 });
+  });
+
+  test("one of a later message gives up the begun one, and what comes late of that is passed over", () => {
+    const { push, given, assembler } = bench();
+    const early = split(text("a", 3), 65_535);
+    push(early[0]!);
+    for (const datagram of split(text("b", 2), 0)) push(datagram);
+    push(early[1]!);
+    push(early[2]!);
+    assert.deepEqual(given, [text("b", 2)]);
+    assert.deepEqual(assembler.counts, { ...none, abandoned: 1, late: 2 });
+  });
+
+  test("messages of which nothing came are counted", () => {
+    const { push, given, assembler } = bench();
+    push(split("a", 65_530)[0]!);
+    push(split("b", 4)[0]!);
+    assert.deepEqual(given, ["a", "b"]);
+    assert.deepEqual(assembler.counts, { ...none, skipped: 9 });
+  });
+
+  test("the middle of a message from a peer that was not heard before is remembered by nobody", () => {
+    const { push, given, assembler } = bench();
+    const late = split(text("a", 2), 9);
+    push(late[1]!);
+    for (const datagram of split(text("b", 2), 3)) push(datagram);
+    assert.deepEqual(given, [text("b", 2)]);
+    assert.deepEqual(assembler.counts, { ...none, broken: 1 });
+  });
+
+  test("nothing more for five seconds gives the message up", () => {
+    const { push, given, assembler, state } = bench();
+    const [first, second, third] = split(text("a", 3), 9);
+    push(first!);
+    state.nowMs += 4_999;
+    push(second!);
+    state.nowMs += 5_000;
+    push(third!);
+    assert.deepEqual(given, []);
+    assert.deepEqual(assembler.counts, { ...none, expired: 1, late: 1 });
+    assert.equal(state.usedBytes, 0);
+  });
+
+  test("after thirty seconds of silence a peer may begin with a lower number", () => {
+    const { push, given, state } = bench();
+    push(split("a", 900)[0]!);
+    state.nowMs += 29_999;
+    push(split("b", 100)[0]!);
+    assert.deepEqual(given, ["a"]);
+    state.nowMs += 1;
+    push(split("c", 100)[0]!);
+    assert.deepEqual(given, ["a", "c"]);
+  });
+
+  test("an offset alone buys no memory, and what came is never doubled by more than once", () => {
+    const { push, state, assembler } = bench();
+    push(split("a", 1)[0]!);
+    // number 2, offset 16 MiB
+    push(Buffer.from("8501021a01000000f443616263", "hex"));
+    assert.equal(state.peakBytes, 0);
+    assert.equal(assembler.counts.broken, 1);
+    const parts = split(text("b", 100), 3);
+    let came = 0;
+    for (const datagram of parts.slice(0, -1)) {
+      push(datagram);
+      came += 493;
+      assert.ok(state.usedBytes <= Math.max(4 * 493, came * 2), `${state.usedBytes} for ${came}`);
+    }
+  });
+
+  test("a message above the limit is given up, and the next one comes", () => {
+    const { push, given, assembler, state } = bench({ maxMessageBytes: 1_500 });
+    for (const datagram of split(text("a", 4), 1)) push(datagram);
+    for (const datagram of split(text("b", 3), 2)) push(datagram);
+    assert.deepEqual(given, [text("b", 3)]);
+    assert.deepEqual(assembler.counts, { ...none, tooLarge: 1 });
+    assert.equal(state.usedBytes, 0);
+  });
+
+  test("without memory a message is given up; one of a single part needs none", () => {
+    const { push, given, assembler } = bench({ roomBytes: 100 });
+    for (const datagram of split(text("a", 2), 1)) push(datagram);
+    push(split("b", 2)[0]!);
+    assert.deepEqual(given, ["b"]);
+    assert.deepEqual(assembler.counts, { ...none, noRoom: 1, late: 1 });
+  });
+
+  test("whoever holds a message has its memory until it lets go", () => {
+    const { assembler, state } = bench();
+    let last: Assembled | undefined;
+    for (const datagram of split(text("a", 3), 1))
+      last = assembler.push(datagram, decodeDatagram(datagram), 0);
+    last!.backing.hold();
+    last!.done();
+    assert.ok(state.usedBytes > 0);
+    last!.backing.release();
+    assert.equal(state.usedBytes, 0);
+  });
+
+  test("a number that came another way is passed: nothing is missing, and nothing of it comes again", () => {
+    const { push, given, assembler } = bench();
+    assembler.pass(65_535, 0);
+    push(split("a", 0)[0]!);
+    assembler.pass(1, 0);
+    push(split("b", 1)[0]!);
+    push(split("c", 2)[0]!);
+    assert.deepEqual(given, ["a", "c"]);
+    assert.deepEqual(assembler.counts, { ...none, late: 1 });
+  });
+});
