@@ -21,6 +21,14 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_socket_address: "tcp_connection.peer_address",
     bad_argument: "tcp_connection",
   },
+  "portway.v1.NodeService/CreateUdpListener": {
+    bad_socket_address: "udp_listener.bind_address",
+    bad_argument: "udp_listener",
+  },
+  "portway.v1.NodeService/CreateUdpConnection": {
+    bad_socket_address: "udp_connection.peer_address",
+    bad_argument: "udp_connection",
+  },
   "portway.v1.NodeService/CreateService": {
     bad_address: "service_id",
     bad_argument: "service",
@@ -34,6 +42,7 @@ const fields: Readonly<Record<string, Fields>> = {
   "portway.v1.RelayService/WatchRelays": { bad_argument: "start_revision" },
   "portway.v1.PortalService/CreateInlet": {
     bad_route: "inlet.to",
+    unreliable_route: "inlet.to",
     bad_address: "inlet.to",
     bad_socket_address: "inlet.bind_address",
     bad_argument: "inlet",

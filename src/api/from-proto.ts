@@ -13,11 +13,15 @@ export function toNodeSpec(spec: pb.NodeSpec | undefined): engine.NodeSpec {
   };
 }
 
-export function toTcpListenerSpec({ bindAddress }: pb.TcpListenerSpec): engine.TcpListenerSpec {
+export function toListenerSpec({
+  bindAddress,
+}: pb.TcpListenerSpec | pb.UdpListenerSpec): engine.TcpListenerSpec {
   return { bindAddress };
 }
 
-export function toTcpConnectionSpec({ peerAddress }: pb.TcpConnectionSpec): engine.TcpConnectionSpec {
+export function toConnectionSpec({
+  peerAddress,
+}: pb.TcpConnectionSpec | pb.UdpConnectionSpec): engine.TcpConnectionSpec {
   return { peerAddress };
 }
 

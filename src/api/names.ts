@@ -4,6 +4,8 @@ import { PortwayError } from "../base/errors.js";
 export type CollectionName =
   | "tcpListeners"
   | "tcpConnections"
+  | "udpListeners"
+  | "udpConnections"
   | "services"
   | "workers"
   | "relays"

@@ -22,6 +22,12 @@ const origins: Readonly<Record<engine.TcpConnectionStatus["origin"], pb.TcpConne
   accepted: pb.TcpConnectionOrigin.ACCEPTED,
 };
 
+const udpOrigins: Readonly<Record<engine.UdpConnectionStatus["origin"], pb.UdpConnectionOrigin>> = {
+  created: pb.UdpConnectionOrigin.CREATED,
+  route: pb.UdpConnectionOrigin.ROUTE,
+  accepted: pb.UdpConnectionOrigin.ACCEPTED,
+};
+
 const serviceKinds: Readonly<Record<engine.ServiceKind, pb.ServiceKind>> = {
   echo: pb.ServiceKind.ECHO,
   uppercase: pb.ServiceKind.UPPERCASE,
@@ -92,24 +98,56 @@ export function toTcpListener(resource: engine.TcpListenerResource): pb.TcpListe
   });
 }
 
+export function toUdpListener(resource: engine.UdpListenerResource): pb.UdpListener {
+  const { status } = resource;
+  return create(pb.UdpListenerSchema, {
+    ...collected("udpListeners", resource),
+    spec: { bindAddress: resource.spec.bindAddress },
+    status: {
+      state: states[status.state],
+      boundAddress: status.boundAddress,
+      address: status.address,
+      openConnections: status.openConnections,
+      refused: toCounts(status.refused),
+    },
+  });
+}
+
 export function toTcpConnection(resource: engine.TcpConnectionResource): pb.TcpConnection {
   const { spec, status } = resource;
   return create(pb.TcpConnectionSchema, {
     ...collected("tcpConnections", resource),
     ...(spec !== undefined && { spec: { peerAddress: spec.peerAddress } }),
+    status: { ...connectionStatus(resource), origin: origins[status.origin] },
+  });
+}
+
+export function toUdpConnection(resource: engine.UdpConnectionResource): pb.UdpConnection {
+  const { spec, status } = resource;
+  return create(pb.UdpConnectionSchema, {
+    ...collected("udpConnections", resource),
+    ...(spec !== undefined && { spec: { peerAddress: spec.peerAddress } }),
     status: {
-      origin: origins[status.origin],
-      liveness: toLiveness(status.liveness),
-      workerAddress: status.workerAddress,
-      peerAddress: status.peerAddress,
-      localAddress: status.localAddress,
-      links: toUint64(status.links),
-      received: toTraffic(status.received),
-      sent: toTraffic(status.sent),
-      queuedBytes: toUint64(status.queuedBytes),
-      owner: status.owner === "" ? "" : `${formatNodeName(resource.node)}/${status.owner}`,
+      ...connectionStatus(resource),
+      origin: udpOrigins[status.origin],
+      lost: toCounts(status.lost),
     },
   });
+}
+
+/** What the status of a connection says over every transport. */
+function connectionStatus({ node, status }: engine.TcpConnectionResource) {
+  return {
+    liveness: toLiveness(status.liveness),
+    workerAddress: status.workerAddress,
+    peerAddress: status.peerAddress,
+    localAddress: status.localAddress,
+    links: toUint64(status.links),
+    received: toTraffic(status.received),
+    sent: toTraffic(status.sent),
+    queuedBytes: toUint64(status.queuedBytes),
+    owner: status.owner === "" ? "" : `${formatNodeName(node)}/${status.owner}`,
+  };
 }
 
 export function toService(resource: engine.ServiceResource): pb.Service {

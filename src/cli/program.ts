@@ -23,6 +23,14 @@ const nouns: Readonly<Record<string, Noun>> = {
     summary: "Connect a node to another node",
     load: async () => (await import("./commands/tcp-connection.js")).describeTcpConnection,
   },
+  "udp-listener": {
+    summary: "Let other nodes reach a node over UDP",
+    load: async () => (await import("./commands/udp-listener.js")).describeUdpListener,
+  },
+  "udp-connection": {
+    summary: "Connect a node to another node over UDP",
+    load: async () => (await import("./commands/udp-connection.js")).describeUdpConnection,
+  },
   service: {
     summary: "Start and list the services of a node",
     load: async () => (await import("./commands/service.js")).describeService,

@@ -3,7 +3,16 @@ import { PortwayError } from "../base/errors.js";
 import { Address } from "./address.js";
 import { isHostName, type SocketAddress } from "./socket-address.js";
 
-export type MultiAddrProtocol = "node" | "service" | "worker" | "secure" | "ip4" | "ip6" | "dnsaddr" | "tcp";
+export type MultiAddrProtocol =
+  | "node"
+  | "service"
+  | "worker"
+  | "secure"
+  | "ip4"
+  | "ip6"
+  | "dnsaddr"
+  | "tcp"
+  | "udp";
 
 export interface MultiAddrPart {
   readonly protocol: MultiAddrProtocol;
@@ -13,7 +22,7 @@ export interface MultiAddrPart {
 /** One step of a MultiAddr on its way to a route: a worker, or a node to connect to. */
 export type RouteStep =
   | { readonly kind: "worker"; readonly address: Address }
-  | { readonly kind: "connect"; readonly peer: SocketAddress };
+  | { readonly kind: "connect"; readonly over: "tcp" | "udp"; readonly peer: SocketAddress };
 
 const maxTextBytes = 4096;
 
@@ -59,8 +68,8 @@ export class MultiAddr {
 
   /**
    * What to do for a route: workers to put into it and at most one node to connect to. Throws `bad_route` for a
-   * second node, for `tcp` without a host, for a host without `tcp`, and for `/node`, which only a client can
-   * resolve; `unsupported` for `/secure`.
+   * second node, for `tcp` or `udp` without a host, for a host without one of them, and for `/node`, which only a
+   * client can resolve; `unsupported` for `/secure`.
    */
   steps(): RouteStep[] {
     const steps: RouteStep[] = [];
@@ -75,16 +84,18 @@ export class MultiAddr {
         case "ip6":
         case "dnsaddr": {
           const next = this.parts[at + 1];
-          if (next?.protocol !== "tcp")
-            throw bad(this, `/${protocol}/${value} must be followed by /tcp/PORT`);
+          const over = next?.protocol;
+          if (next === undefined || (over !== "tcp" && over !== "udp"))
+            throw bad(this, `/${protocol}/${value} must be followed by /tcp/PORT or /udp/PORT`);
           if (steps.some((step) => step.kind === "connect"))
             throw bad(this, "only one part may name a node to connect to");
-          steps.push({ kind: "connect", peer: { host: value, port: Number(next.value) } });
+          steps.push({ kind: "connect", over, peer: { host: value, port: Number(next.value) } });
           at += 1;
           break;
         }
         case "tcp":
-          throw bad(this, `/tcp/${value} must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS`);
+        case "udp":
+          throw bad(this, `/${protocol}/${value} must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS`);
         case "node":
           throw bad(
             this,
@@ -123,6 +134,7 @@ function parsePart(text: string, protocol: string, value: string | undefined): M
       if (!isHostName(value)) throw said(`"${value}" is no host name`);
       break;
     case "tcp":
+    case "udp":
       if (!/^\d{1,5}$/.test(value) || Number(value) > 65535)
         throw said(`"${value}" is no port from 0 to 65535`);
       break;
@@ -135,7 +147,7 @@ function parsePart(text: string, protocol: string, value: string | undefined): M
       if (value.includes("#") || Buffer.byteLength(value) > 255) throw said(`"${value}" is no address`);
       break;
     default:
-      throw said(`"${protocol}" is none of node, service, worker, secure, ip4, ip6, dnsaddr, tcp`);
+      throw said(`"${protocol}" is none of node, service, worker, secure, ip4, ip6, dnsaddr, tcp, udp`);
   }
   return { protocol, value };
 }

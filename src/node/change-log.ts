@@ -5,6 +5,8 @@ export type ResourceKind =
   | "node"
   | "tcp_listener"
   | "tcp_connection"
+  | "udp_listener"
+  | "udp_connection"
   | "service"
   | "relay"
   | "relay_registration"

@@ -12,6 +12,8 @@ import type { CloseReason, Connection, ConnectionTraffic, ConnectionUser } from 
 export interface ConnectionWorkerOptions {
   readonly router: Router;
   readonly by: Arrival["by"];
+  /** See Transport. True if absent. */
+  readonly isReliable?: boolean;
   /** Told each time the link ends. */
   readonly lost: (reason: CloseReason, error: Error | undefined) => void;
 }
@@ -23,6 +25,7 @@ export interface ConnectionWorkerOptions {
 export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Disposable {
   readonly address = Address.random();
   readonly by: Arrival["by"];
+  readonly isReliable: boolean;
   readonly hops: ReadonlySet<string>;
   readonly joined = new Set<Arrival>();
   readonly #router: Router;
@@ -33,9 +36,10 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
   #isBlocked = false;
   #past: ConnectionTraffic = { receivedMessages: 0, receivedBytes: 0, sentMessages: 0, sentBytes: 0 };
 
-  constructor({ router, by, lost }: ConnectionWorkerOptions) {
+  constructor({ router, by, isReliable = true, lost }: ConnectionWorkerOptions) {
     this.#router = router;
     this.by = by;
+    this.isReliable = isReliable;
     this.#lost = lost;
     this.hops = new Set(
       [...router.workers()].filter(({ service }) => service === "hop").map(({ address }) => address.key),

@@ -12,7 +12,7 @@ import { ConnectionWorker } from "./connection-worker.js";
 import { DialedConnection } from "./dialed-connection.js";
 import type { Created, WaitOptions } from "./engine.js";
 import type { TcpConnectionResource, TcpConnectionSpec } from "./resources.js";
-import { type Entry, Store } from "./store.js";
+import { type Entry, Store, type StoreKind } from "./store.js";
 
 interface ConnectionEntry extends Entry<TcpConnectionSpec | undefined> {
   readonly origin: "created" | "route" | "accepted";
@@ -27,24 +27,20 @@ export interface ConnectionsOptions {
   readonly node: string;
   readonly router: Router;
   readonly transport: Transport;
+  readonly store: StoreKind;
   readonly changes: ChangeLog;
   readonly clock: Clock;
   readonly log: Log;
 }
 
-/** The TCP connections of a node: created ones, those dialed for a relay or an inlet, and accepted ones. */
+/** The connections of a node over one transport: created ones, those dialed for a relay or an inlet, and accepted ones. */
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #store: Store<TcpConnectionSpec | undefined, ConnectionEntry>;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    this.#store = new Store({
-      kind: "tcp_connection",
-      noun: "TCP connection",
-      notFound: "tcp_connection_not_found",
-      ...options,
-    });
+    this.#store = new Store({ ...options.store, ...options });
   }
 
   async create(
@@ -76,10 +72,11 @@ export class Connections {
 
   /** The transport's attach for a listener. */
   accept(connection: Connection, by: Arrival["by"]): ConnectionUser {
-    const { router, clock, log } = this.#options;
+    const { router, transport, clock, log } = this.#options;
     const worker = new ConnectionWorker({
       router,
       by,
+      isReliable: transport.isReliable !== false,
       lost: (reason) => {
         log.info("connection.ended", { worker: worker.address.text, reason });
         worker[Symbol.dispose]();
@@ -102,6 +99,11 @@ export class Connections {
     return worker;
   }
 
+  /** True if a connection has this worker address. */
+  hasWorker(workerAddress: string): boolean {
+    return this.#store.values().some(({ worker }) => worker.address.text === workerAddress);
+  }
+
   /** The created connection with this worker address. */
   createdWith(workerAddress: string): DialedConnection | undefined {
     return this.#store.values().find(({ worker }) => worker.address.text === workerAddress)?.dialed;
@@ -119,7 +121,7 @@ export class Connections {
     const entry = this.#store.get(id);
     if (entry.owner !== "") {
       const code: ErrorCode = entry.owner.startsWith("relays/") ? "owned_by_relay" : "owned_by_inlet";
-      const said = `the TCP connection "${id}" serves ${entry.owner}: delete that`;
+      const said = `the ${this.#options.store.noun} "${id}" serves ${entry.owner}: delete that`;
       throw new PortwayError(code, said, { id, owner: entry.owner });
     }
     this.#end(entry);
@@ -194,6 +196,7 @@ export class Connections {
         sent: { messages: sentMessages, bytes: sentBytes },
         queuedBytes: worker.connection?.queuedBytes ?? 0,
         owner,
+        lost: worker.connection?.lost ?? {},
       },
     };
   }

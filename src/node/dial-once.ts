@@ -13,7 +13,8 @@ export async function dialOnce(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<ConnectionWorker> {
-  const worker = new ConnectionWorker({ router, by: "route_connection", lost: () => {} });
+  const isReliable = transport.isReliable !== false;
+  const worker = new ConnectionWorker({ router, by: "route_connection", isReliable, lost: () => {} });
   using wait = deadline(timeoutMs, `the connection to ${formatSocketAddress(peer)}`, signal);
   try {
     await transport.dial(peer, (connection) => worker.attach(connection), { signal: wait.signal });

@@ -58,6 +58,7 @@ export class DialedConnection implements Link {
     this.worker = new ConnectionWorker({
       router: options.router,
       by: options.by,
+      isReliable: options.transport.isReliable !== false,
       lost: (reason, error) => this.#linkLost(reason, error),
     });
     this.route = Route.of(this.worker.address);

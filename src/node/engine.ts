@@ -16,6 +16,10 @@ import type {
   TcpConnectionSpec,
   TcpListenerResource,
   TcpListenerSpec,
+  UdpConnectionResource,
+  UdpConnectionSpec,
+  UdpListenerResource,
+  UdpListenerSpec,
   WorkerKind,
   WorkerResource,
 } from "./resources.js";
@@ -28,6 +32,8 @@ export interface Engine {
   readonly nodes: Nodes;
   readonly tcpListeners: Collection<TcpListenerResource, TcpListenerSpec>;
   readonly tcpConnections: Collection<TcpConnectionResource, TcpConnectionSpec>;
+  readonly udpListeners: Collection<UdpListenerResource, UdpListenerSpec>;
+  readonly udpConnections: Collection<UdpConnectionResource, UdpConnectionSpec>;
   readonly services: Collection<ServiceResource, ServiceSpec>;
   readonly workers: Readable<WorkerResource>;
   readonly relays: Collection<RelayResource, RelaySpec>;

@@ -57,6 +57,18 @@ export function createEngine(options: EngineOptions): Engine {
       list: async (node) => host.findRunning(node)?.connections.list() ?? [],
       delete: async (node, id) => (await on(node)).connections.delete(id),
     },
+    udpListeners: {
+      create: async (node, id, spec) => (await use(node)).udpListeners.create(id, spec),
+      get: async (node, id) => (await on(node)).udpListeners.get(id),
+      list: async (node) => host.findRunning(node)?.udpListeners.list() ?? [],
+      delete: async (node, id) => (await on(node)).udpListeners.delete(id),
+    },
+    udpConnections: {
+      create: async (node, id, spec, wait) => (await use(node)).udpConnections.create(id, spec, wait),
+      get: async (node, id) => (await on(node)).udpConnections.get(id),
+      list: async (node) => host.findRunning(node)?.udpConnections.list() ?? [],
+      delete: async (node, id) => (await on(node)).udpConnections.delete(id),
+    },
     services: {
       create: async (node, id, spec) => (await use(node)).services.create(id, spec),
       get: async (node, id) => (await on(node)).services.get(id),
@@ -330,10 +342,10 @@ class Host implements Nodes {
         pid: running === undefined ? 0 : process.pid,
         tcpListenerAddress: listenerAddress,
         httpServerAddress: http?.address ?? "",
-        warnings: running?.listeners.warnings ?? [],
+        warnings: running?.warnings ?? [],
         messages: {
           received: counts?.received ?? 0,
-          sent: running?.connections.sentMessages ?? 0,
+          sent: running?.sentMessages ?? 0,
           delivered: counts?.delivered ?? 0,
           dropped: counts?.dropped ?? {},
         },

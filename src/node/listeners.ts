@@ -3,13 +3,14 @@ import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
 import { formatSocketAddress, isLoopback, parseSocketAddress } from "../model/socket-address.js";
+import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Listener, Transport } from "../transport/transport.js";
 import type { ChangeLog } from "./change-log.js";
 import type { Connections } from "./connections.js";
 import type { Created } from "./engine.js";
 import type { TcpListenerResource, TcpListenerSpec } from "./resources.js";
-import { type Entry, Store } from "./store.js";
+import { type Entry, Store, type StoreKind } from "./store.js";
 
 interface ListenerEntry extends Entry<TcpListenerSpec> {
   readonly listener: Listener;
@@ -22,6 +23,9 @@ export interface ListenersOptions {
   readonly router: Router;
   readonly transport: Transport;
   readonly connections: Connections;
+  readonly store: StoreKind;
+  /** How what comes over a listener that is not the node's own is said to have come. */
+  readonly addedBy: Arrival["by"];
   readonly changes: ChangeLog;
   readonly clock: Clock;
   readonly log: Log;
@@ -30,19 +34,14 @@ export interface ListenersOptions {
 /** The id of the listener that a node is created with. */
 const nodeListenerId = "node";
 
-/** The TCP listeners of a node. */
+/** The listeners of a node for one transport. */
 export class Listeners {
   readonly #options: ListenersOptions;
   readonly #store: Store<TcpListenerSpec, ListenerEntry>;
 
   constructor(options: ListenersOptions) {
     this.#options = options;
-    this.#store = new Store({
-      kind: "tcp_listener",
-      noun: "TCP listener",
-      notFound: "tcp_listener_not_found",
-      ...options,
-    });
+    this.#store = new Store({ ...options.store, ...options });
   }
 
   /** `ip:port` of the node's own listener. */
@@ -98,8 +97,8 @@ export class Listeners {
   }
 
   async #bind(id: string, spec: TcpListenerSpec, isNodeListener: boolean): Promise<ListenerEntry> {
-    const { router, transport, connections, log } = this.#options;
-    const by = isNodeListener ? "node_listener" : "added_listener";
+    const { router, transport, connections, addedBy, log } = this.#options;
+    const by = isNodeListener ? "node_listener" : addedBy;
     const listener = await transport.listen(parseSocketAddress(spec.bindAddress), (connection) =>
       connections.accept(connection, by),
     );

@@ -2,12 +2,15 @@ import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import type { Route } from "../model/route.js";
+import { formatSocketAddress } from "../model/socket-address.js";
 import { createRelayService, type RelayService } from "../relay/relay-service.js";
 import { defaultAccessPolicy } from "../routing/access-policy.js";
 import type { Link } from "../routing/link.js";
 import { request } from "../routing/request.js";
 import { Router } from "../routing/router.js";
 import { TcpTransport } from "../transport/tcp/tcp-transport.js";
+import type { Transport } from "../transport/transport.js";
+import { UdpTransport } from "../transport/udp/udp-transport.js";
 import type { ChangeLog } from "./change-log.js";
 import { Connections } from "./connections.js";
 import { dialOnce } from "./dial-once.js";
@@ -37,12 +40,15 @@ export class Node {
   readonly services: Services;
   readonly connections: Connections;
   readonly listeners: Listeners;
+  readonly udpConnections: Connections;
+  readonly udpListeners: Listeners;
   readonly relays: Relays;
   readonly portals: Portals;
   readonly openWorkers: OpenWorkers;
   readonly messageWatches: MessageWatches;
   readonly #relayService: RelayService;
   readonly #transport: TcpTransport;
+  readonly #udp: UdpTransport;
   readonly #options: NodeOptions;
   #stopped = false;
 
@@ -54,11 +60,28 @@ export class Node {
     const transport = new TcpTransport({ plainSockets });
     const router = new Router({ policy: defaultAccessPolicy, log });
     const base = { node, router, changes, clock, log };
+    const udp = new UdpTransport({ clock });
     this.#transport = transport;
+    this.#udp = udp;
     this.router = router;
     this.services = new Services(base);
-    this.connections = new Connections({ ...base, transport });
-    this.listeners = new Listeners({ ...base, transport, connections: this.connections });
+    this.connections = new Connections({ ...base, transport, store: stores.tcpConnections });
+    this.listeners = new Listeners({
+      ...base,
+      transport,
+      connections: this.connections,
+      store: stores.tcpListeners,
+      addedBy: "added_listener",
+    });
+    this.udpConnections = new Connections({ ...base, transport: udp, store: stores.udpConnections });
+    this.udpListeners = new Listeners({
+      ...base,
+      transport: udp,
+      connections: this.udpConnections,
+      store: stores.udpListeners,
+      // A node is made with no listener for UDP: one that is added is there for what the node offers.
+      addedBy: "node_listener",
+    });
     this.openWorkers = new OpenWorkers(base);
     this.messageWatches = new MessageWatches(base);
     this.#relayService = createRelayService({
@@ -72,6 +95,7 @@ export class Node {
       ...base,
       plainSockets,
       linkFor: (plan, owner, maxRetryMs) => this.#linkFor(plan, owner, maxRetryMs),
+      mustBeReliable: (plan, route) => this.#mustBeReliable(plan, route),
     });
   }
 
@@ -152,7 +176,7 @@ export class Node {
       };
     };
     if (plan.peer === undefined) return answer(plan.tail);
-    const worker = await dialOnce(router, this.#transport, plan.peer, timeoutMs, signal);
+    const worker = await dialOnce(router, this.#transportOf(plan), plan.peer, timeoutMs, signal);
     try {
       return await answer(plan.tail.prepend(worker.address));
     } finally {
@@ -163,6 +187,7 @@ export class Node {
   /** Opens no more sessions and accepts no more connections. */
   drain(): void {
     this.listeners.drain();
+    this.udpListeners.drain();
     this.portals.drain();
   }
 
@@ -175,20 +200,56 @@ export class Node {
     this.relays[Symbol.dispose]();
     this.#relayService[Symbol.dispose]();
     this.listeners[Symbol.dispose]();
+    this.udpListeners[Symbol.dispose]();
     this.connections[Symbol.dispose]();
+    this.udpConnections[Symbol.dispose]();
     this.services[Symbol.dispose]();
     this.#transport.close();
+    this.#udp.close();
     this.messageWatches[Symbol.dispose]();
   }
 
+  /** What somebody should know who has made this node. */
+  get warnings(): string[] {
+    return [...this.listeners.warnings, ...this.udpListeners.warnings];
+  }
+
+  /** On all connections that are open. */
+  get sentMessages(): number {
+    return this.connections.sentMessages + this.udpConnections.sentMessages;
+  }
+
+  #transportOf({ over }: RoutePlan): Transport {
+    return over === "udp" ? this.#udp : this.#transport;
+  }
+
+  #mustBeReliable({ over, peer, tail }: RoutePlan, route: string): void {
+    const worker = tail.addresses().find(({ text }) => this.udpConnections.hasWorker(text));
+    if (over !== "udp" && worker === undefined) return;
+    const hop =
+      over === "udp" ? `${formatSocketAddress(peer!)} over UDP` : `the UDP connection ${worker!.text}`;
+    const said = `a portal can't go along "${route}": messages may be lost on the way through ${hop}`;
+    throw new PortwayError("unreliable_route", said, { route, hop });
+  }
+
   #linkFor(plan: RoutePlan, owner: string, maxRetryMs: number | undefined): { link: Link; plan: RoutePlan } {
-    const { peer, tail } = plan;
+    const { peer, over, tail } = plan;
     if (peer !== undefined) {
       const by = owner.startsWith("relays/") ? "relay_connection" : "route_connection";
-      return { link: this.connections.dialFor(owner, peer, by, maxRetryMs), plan: { peer, tail } };
+      const connections = over === "udp" ? this.udpConnections : this.connections;
+      return { link: connections.dialFor(owner, peer, by, maxRetryMs), plan };
     }
-    const created = tail.isEmpty ? undefined : this.connections.createdWith(tail.first.text);
+    const first = tail.isEmpty ? "" : tail.first.text;
+    const created = this.connections.createdWith(first) ?? this.udpConnections.createdWith(first);
     if (created === undefined) return { link: localLink, plan };
-    return { link: borrowed(created), plan: { peer: undefined, tail: tail.rest() } };
+    return { link: borrowed(created), plan: { ...plan, tail: tail.rest() } };
   }
 }
+
+/** What the resources of each transport are called. */
+const stores = {
+  tcpListeners: { kind: "tcp_listener", noun: "TCP listener", notFound: "tcp_listener_not_found" },
+  tcpConnections: { kind: "tcp_connection", noun: "TCP connection", notFound: "tcp_connection_not_found" },
+  udpListeners: { kind: "udp_listener", noun: "UDP listener", notFound: "udp_listener_not_found" },
+  udpConnections: { kind: "udp_connection", noun: "UDP connection", notFound: "udp_connection_not_found" },
+} as const;

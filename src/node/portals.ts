@@ -32,6 +32,8 @@ export interface PortalsOptions {
     owner: string,
     maxRetryMs: number | undefined,
   ) => { link: Link; plan: RoutePlan };
+  /** Throws `unreliable_route` for a plan that leads over a connection on which messages may be lost. */
+  readonly mustBeReliable: (plan: RoutePlan, route: string) => void;
   readonly plainSockets: boolean;
   readonly changes: ChangeLog;
   readonly clock: Clock;
@@ -65,6 +67,7 @@ export class Portals {
     const { router, clock, log, plainSockets } = this.#options;
     const bind = parseSocketAddress(spec.bindAddress === "" ? "127.0.0.1:0" : spec.bindAddress);
     const plan = planRoute(spec.to);
+    this.#options.mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
     const name = id === "" ? randomBytes(4).toString("hex") : id;

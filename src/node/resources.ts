@@ -63,6 +63,11 @@ export interface TcpListenerStatus {
 
 export type TcpListenerResource = Resource<TcpListenerSpec, TcpListenerStatus>;
 
+/** A UDP listener is the same, but for what its bytes are carried by. */
+export type UdpListenerSpec = TcpListenerSpec;
+export type UdpListenerStatus = TcpListenerStatus;
+export type UdpListenerResource = Resource<UdpListenerSpec, UdpListenerStatus>;
+
 export interface TcpConnectionSpec {
   readonly peerAddress: string;
 }
@@ -79,10 +84,16 @@ export interface TcpConnectionStatus {
   readonly queuedBytes: number;
   /** `relays/{id}` or `inlets/{id}` that it serves; empty if none. */
   readonly owner: string;
+  /** Messages and parts of the present link that were lost or left out, by reason; always empty over TCP. */
+  readonly lost: Counts;
 }
 
 /** The spec of an accepted connection is undefined. */
 export type TcpConnectionResource = Resource<TcpConnectionSpec | undefined, TcpConnectionStatus>;
+
+export type UdpConnectionSpec = TcpConnectionSpec;
+export type UdpConnectionStatus = TcpConnectionStatus;
+export type UdpConnectionResource = Resource<UdpConnectionSpec | undefined, UdpConnectionStatus>;
 
 export type ServiceKind = "echo" | "uppercase" | "hop";
 

@@ -7,6 +7,8 @@ import type { Link, LinkListener } from "../routing/link.js";
 /** What a MultiAddr asks for: perhaps a node to connect to, and the workers behind that. */
 export interface RoutePlan {
   readonly peer: SocketAddress | undefined;
+  /** What the node is connected to over. */
+  readonly over: "tcp" | "udp" | undefined;
   readonly tail: Route;
 }
 
@@ -16,12 +18,12 @@ export function planRoute(text: string): RoutePlan {
   const [first] = steps;
   if (first === undefined) throw new PortwayError("bad_route", "the route is empty", { route: text });
   const workers = steps.flatMap((step) => (step.kind === "worker" ? [step.address] : []));
-  if (first.kind === "connect") return { peer: first.peer, tail: Route.of(...workers) };
+  if (first.kind === "connect") return { peer: first.peer, over: first.over, tail: Route.of(...workers) };
   if (workers.length < steps.length) {
     const said = `"${text}" is not a route that can be taken: the node to connect to must come first`;
     throw new PortwayError("bad_route", said, { route: text });
   }
-  return { peer: undefined, tail: Route.of(...workers) };
+  return { peer: undefined, over: undefined, tail: Route.of(...workers) };
 }
 
 /**

@@ -12,11 +12,15 @@ export interface Entry<Spec> {
   readonly spec: Spec;
 }
 
-export interface StoreOptions {
+/** What is in a store. */
+export interface StoreKind {
   readonly kind: ResourceKind;
   /** What an entry is called in an error. */
   readonly noun: string;
   readonly notFound: ErrorCode;
+}
+
+export interface StoreOptions extends StoreKind {
   readonly node: string;
   readonly changes: ChangeLog;
   readonly clock: Clock;

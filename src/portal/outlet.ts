@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Roster } from "../base/roster.js";
 import { connectReason } from "../base/socket-errors.js";
-import type { Address } from "../model/address.js";
+import { type Address, transportType } from "../model/address.js";
 import type { Message } from "../model/message.js";
 import type { Route } from "../model/route.js";
 import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
@@ -53,6 +53,10 @@ export class Outlet implements Worker, Disposable {
     if (message.payload[0] !== kind.ping) return "unexpected";
     if (message.return.isEmpty) return "route_exhausted";
     if (!this.#accepting) return "refused";
+    if (isUnreliable(message)) {
+      this.counts.sessionFailed("unreliable_route");
+      return "refused";
+    }
     if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
       this.counts.sessionFailed("too_many_sessions");
       return "refused";
@@ -138,4 +142,9 @@ export class Outlet implements Worker, Disposable {
     if (end === "silent") this.counts.sessionFailed("silent");
     if (end === "stalled") this.#options.log.warn("session.stalled", { outlet: this.#options.address.text });
   }
+}
+
+/** A lost message would be a hole in a session's bytes: none is opened over a transport that loses some. */
+function isUnreliable({ entrance, return: back }: Message): boolean {
+  return entrance?.isReliable === false || back.addresses().some(({ type }) => type === transportType.udp);
 }

@@ -13,6 +13,7 @@ const values: Readonly<Record<MultiAddrProtocol, readonly string[]>> = {
   ip6: ["::1", "2001:db8::1", "::ffff:127.0.0.1"],
   dnsaddr: ["localhost", "a.b-c.example", "x_y", "x".repeat(63)],
   tcp: ["0", "4000", "65535"],
+  udp: ["0", "4000", "65535"],
 };
 
 test("each protocol is read with its values and shown as it was given", () => {
@@ -52,7 +53,7 @@ test("a value that its protocol can't have is refused with the value and the who
 
 test("a protocol that nobody knows is refused with those that there are", () => {
   for (const text of [
-    "/udp/1",
+    "/sctp/1",
     "/echo",
     "/constructor/x",
     "/__proto__/x",
@@ -61,9 +62,9 @@ test("a protocol that nobody knows is refused with those that there are", () => 
   ]) {
     assert.throws(() => MultiAddr.parse(text), { code: "bad_route" }, text);
   }
-  assert.throws(() => MultiAddr.parse("/udp/1"), {
+  assert.throws(() => MultiAddr.parse("/sctp/1"), {
     message:
-      '"/udp/1" is not a route: "udp" is none of node, service, worker, secure, ip4, ip6, dnsaddr, tcp',
+      '"/sctp/1" is not a route: "sctp" is none of node, service, worker, secure, ip4, ip6, dnsaddr, tcp, udp',
   });
 });
 
@@ -128,29 +129,37 @@ function stepsOf(text: string): string[] {
   return MultiAddr.parse(text)
     .steps()
     .map((step) =>
-      step.kind === "worker" ? `worker ${step.address}` : `connect ${step.peer.host} ${step.peer.port}`,
+      step.kind === "worker"
+        ? `worker ${step.address}`
+        : `connect ${step.over} ${step.peer.host} ${step.peer.port}`,
     );
 }
 
 test("the steps of a route are its workers and its one node, in order", () => {
   assert.deepEqual(stepsOf("/service/hop/worker/x"), ["worker 0#hop", "worker 0#x"]);
   assert.deepEqual(stepsOf("/dnsaddr/localhost/tcp/4000/service/echo"), [
-    "connect localhost 4000",
+    "connect tcp localhost 4000",
     "worker 0#echo",
   ]);
-  assert.deepEqual(stepsOf("/ip6/::1/tcp/04000"), ["connect ::1 4000"]);
+  assert.deepEqual(stepsOf("/ip6/::1/tcp/04000"), ["connect tcp ::1 4000"]);
+  assert.deepEqual(stepsOf("/ip4/127.0.0.1/udp/4000/service/echo"), [
+    "connect udp 127.0.0.1 4000",
+    "worker 0#echo",
+  ]);
   assert.deepEqual(stepsOf("/service/hop/ip4/127.0.0.1/tcp/1/service/echo"), [
     "worker 0#hop",
-    "connect 127.0.0.1 1",
+    "connect tcp 127.0.0.1 1",
     "worker 0#echo",
   ]);
 });
 
 test("a route that can't be taken is refused with the part that stands in the way", () => {
   for (const [text, says] of [
-    ["/dnsaddr/localhost", "/dnsaddr/localhost must be followed by /tcp/PORT"],
-    ["/ip4/127.0.0.1/service/echo", "/ip4/127.0.0.1 must be followed by /tcp/PORT"],
+    ["/dnsaddr/localhost", "/dnsaddr/localhost must be followed by /tcp/PORT or /udp/PORT"],
+    ["/ip4/127.0.0.1/service/echo", "/ip4/127.0.0.1 must be followed by /tcp/PORT or /udp/PORT"],
     ["/tcp/4000", "/tcp/4000 must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS"],
+    ["/udp/4000", "/udp/4000 must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS"],
+    ["/ip4/127.0.0.1/udp/1/tcp/2", "/tcp/2 must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS"],
     ["/service/x/tcp/4000", "/tcp/4000 must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS"],
     ["/ip4/127.0.0.1/tcp/1/tcp/2", "/tcp/2 must follow /dnsaddr/HOST, /ip4/A.B.C.D or /ip6/ADDRESS"],
     ["/ip4/127.0.0.1/tcp/1/ip6/::1/tcp/2", "only one part may name a node to connect to"],

@@ -21,6 +21,8 @@ export class FakeEngine implements Engine {
   readonly nodes: FakeNodes = new FakeNodes(this);
   readonly tcpListeners: FakeCollection<resources.TcpListenerResource, resources.TcpListenerSpec>;
   readonly tcpConnections: FakeCollection<resources.TcpConnectionResource, resources.TcpConnectionSpec>;
+  readonly udpListeners: FakeCollection<resources.UdpListenerResource, resources.UdpListenerSpec>;
+  readonly udpConnections: FakeCollection<resources.UdpConnectionResource, resources.UdpConnectionSpec>;
   readonly services: FakeCollection<resources.ServiceResource, resources.ServiceSpec>;
   readonly workers: FakeCollection<resources.WorkerResource, undefined>;
   readonly relays: FakeCollection<resources.RelayResource, resources.RelaySpec>;
@@ -68,15 +70,17 @@ export class FakeEngine implements Engine {
       bytesIn: 10,
       bytesOut: 20,
     };
-    this.tcpListeners = new FakeCollection(this, "tcp_listener", ({ bindAddress }) => ({
+    const listener = ({ bindAddress }: resources.TcpListenerSpec): resources.TcpListenerStatus => ({
       state: "active",
       boundAddress: bindAddress,
       address: "00112233445566778899aabbccddeeff",
       isNodeListener: false,
       openConnections: 0,
       refused: { bad_version: 1 },
-    }));
-    this.tcpConnections = new FakeCollection(this, "tcp_connection", ({ peerAddress }) => ({
+    });
+    this.tcpListeners = new FakeCollection(this, "tcp_listener", listener);
+    this.udpListeners = new FakeCollection(this, "udp_listener", listener);
+    const connection = ({ peerAddress }: resources.TcpConnectionSpec): resources.TcpConnectionStatus => ({
       origin: "created",
       liveness,
       workerAddress: "ffeeddccbbaa99887766554433221100",
@@ -87,6 +91,12 @@ export class FakeEngine implements Engine {
       sent: traffic,
       queuedBytes: 5,
       owner: "relays/default",
+      lost: {},
+    });
+    this.tcpConnections = new FakeCollection(this, "tcp_connection", (spec) => connection(spec!));
+    this.udpConnections = new FakeCollection(this, "udp_connection", (spec) => ({
+      ...connection(spec!),
+      lost: { skipped: 4 },
     }));
     this.services = new FakeCollection(this, "service", () => ({
       state: "active",

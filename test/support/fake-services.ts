@@ -12,6 +12,7 @@ import {
   NodeService,
   ServiceKind,
   TcpConnectionOrigin,
+  UdpConnectionOrigin,
   WorkerKind,
 } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
@@ -41,6 +42,8 @@ interface FakeNode {
   running: boolean;
   listeners: Map<string, Any>;
   connections: Map<string, Any>;
+  udpListeners: Map<string, Any>;
+  udpConnections: Map<string, Any>;
   services: Map<string, Any>;
   relays: Map<string, Any>;
   registrations: Map<string, Any>;
@@ -74,9 +77,9 @@ export class FakeDaemon {
 
   get bound(): Set<string> {
     const addresses = new Set<string>();
-    for (const { running, listeners, inlets } of this.nodes.values()) {
+    for (const { running, listeners, udpListeners, inlets } of this.nodes.values()) {
       if (!running) continue;
-      for (const { status } of [...listeners.values(), ...inlets.values()]) {
+      for (const { status } of [...listeners.values(), ...udpListeners.values(), ...inlets.values()]) {
         addresses.add(status["boundAddress"] as string);
       }
     }
@@ -138,7 +141,15 @@ export class FakeDaemon {
     ] as const) {
       node.services.set(address, service(node.id, address, kind, true));
     }
-    for (const name of ["connections", "relays", "registrations", "inlets", "outlets"] as const)
+    for (const name of [
+      "connections",
+      "udpListeners",
+      "udpConnections",
+      "relays",
+      "registrations",
+      "inlets",
+      "outlets",
+    ] as const)
       node[name] = new Map();
   }
 }
@@ -170,6 +181,7 @@ export function createFakeClient(daemon: FakeDaemon): PortwayClient {
 function routes(router: ConnectRouter, daemon: FakeDaemon): void {
   nodeRoutes(router, daemon);
   tcpRoutes(router, daemon);
+  udpRoutes(router, daemon);
   relayRoutes(router, daemon);
   portalRoutes(router, daemon);
   router.rpc(MessageService.method.sendMessage, ({ node, to, payload }) => {
@@ -337,6 +349,63 @@ function tcpRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
   });
   router.rpc(method.deleteTcpConnection, ({ name }) => {
     daemon.runningNode(name).connections.delete(idOf(name));
+    return {};
+  });
+}
+
+function udpRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
+  const { method } = NodeService;
+  router.rpc(method.createUdpListener, ({ parent, udpListener: spec }) => {
+    const { id, udpListeners } = daemon.runningNode(parent);
+    const created = item(`nodes/${id}/udpListeners/${hex()}`, { bindAddress: spec?.bindAddress });
+    created.status = {
+      state: State.ACTIVE,
+      boundAddress: daemon.bind(spec?.bindAddress ?? ""),
+      address: hex(),
+    };
+    udpListeners.set(idOf(created.name), created);
+    return { udpListener: created };
+  });
+  router.rpc(method.listUdpListeners, ({ parent, pageToken }) => {
+    const page = daemon.page([...daemon.runningNode(parent).udpListeners.values()], pageToken);
+    return { udpListeners: page.items, nextPageToken: page.nextPageToken };
+  });
+  router.rpc(method.deleteUdpListener, ({ name }) => {
+    daemon.runningNode(name).udpListeners.delete(idOf(name));
+    return {};
+  });
+  router.rpc(method.createUdpConnection, ({ parent, udpConnection: spec }) => {
+    const { id, udpConnections } = daemon.runningNode(parent);
+    const peerAddress = spec?.peerAddress ?? "";
+    if (!daemon.bound.has(peerAddress)) {
+      throw failure(Code.Unavailable, "CONNECT_FAILED", `${peerAddress} refused the connection`);
+    }
+    const workerAddress = hex();
+    const created = item(`nodes/${id}/udpConnections/${workerAddress}`, { peerAddress });
+    created.status = {
+      origin: UdpConnectionOrigin.CREATED,
+      liveness: { state: State.ACTIVE },
+      workerAddress,
+      peerAddress,
+      lost: { skipped: 2n },
+    };
+    udpConnections.set(workerAddress, created);
+    return { udpConnection: created };
+  });
+  router.rpc(method.getUdpConnection, ({ name }) => ({
+    udpConnection: get(
+      daemon.runningNode(name).udpConnections,
+      name,
+      "UDP_CONNECTION_NOT_FOUND",
+      "UDP connection",
+    ),
+  }));
+  router.rpc(method.listUdpConnections, ({ parent, pageToken }) => {
+    const page = daemon.page([...daemon.runningNode(parent).udpConnections.values()], pageToken);
+    return { udpConnections: page.items, nextPageToken: page.nextPageToken };
+  });
+  router.rpc(method.deleteUdpConnection, ({ name }) => {
+    daemon.runningNode(name).udpConnections.delete(idOf(name));
     return {};
   });
 }

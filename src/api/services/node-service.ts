@@ -2,9 +2,17 @@ import { create, type MessageInitShape } from "@bufbuild/protobuf";
 import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/node_service_pb.js";
 import type { NodeResource } from "../../node/resources.js";
-import { toNodeSpec, toServiceSpec, toTcpConnectionSpec, toTcpListenerSpec } from "../from-proto.js";
+import { toConnectionSpec, toListenerSpec, toNodeSpec, toServiceSpec } from "../from-proto.js";
 import { formatNodeName, parseName, parseNodeName } from "../names.js";
-import { toNode, toService, toTcpConnection, toTcpListener, toWorker } from "../to-proto.js";
+import {
+  toNode,
+  toService,
+  toTcpConnection,
+  toTcpListener,
+  toUdpConnection,
+  toUdpListener,
+  toWorker,
+} from "../to-proto.js";
 import { byCreation, byId, listPage, type ServiceContext, waitOptions } from "./context.js";
 import { type Watched, type WatchedKind, watch } from "./watch.js";
 
@@ -62,7 +70,7 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     },
 
     async createTcpListener({ parent, tcpListenerId, tcpListener }, { signal }) {
-      const spec = toTcpListenerSpec(tcpListener!);
+      const spec = toListenerSpec(tcpListener!);
       const { resource, existed } = await engine.tcpListeners.create(
         parseNodeName(parent),
         tcpListenerId,
@@ -102,7 +110,7 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
       const { resource, existed } = await engine.tcpConnections.create(
         parseNodeName(parent),
         tcpConnectionId,
-        toTcpConnectionSpec(tcpConnection!),
+        toConnectionSpec(tcpConnection!),
         waitOptions(wait, call),
       );
       return create(pb.CreateTcpConnectionResponseSchema, {
@@ -125,6 +133,72 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
       const { node, id } = parseName("tcpConnections", name);
       await engine.tcpConnections.delete(node, id);
       return create(pb.DeleteTcpConnectionResponseSchema);
+    },
+
+    async createUdpListener({ parent, udpListenerId, udpListener }, { signal }) {
+      const spec = toListenerSpec(udpListener!);
+      const { resource, existed } = await engine.udpListeners.create(
+        parseNodeName(parent),
+        udpListenerId,
+        spec,
+        {
+          signal,
+        },
+      );
+      return create(pb.CreateUdpListenerResponseSchema, {
+        udpListener: toUdpListener(resource),
+        alreadyExisted: existed,
+      });
+    },
+    async getUdpListener({ name }) {
+      const { node, id } = parseName("udpListeners", name);
+      const udpListener = toUdpListener(await engine.udpListeners.get(node, id));
+      return create(pb.GetUdpListenerResponseSchema, { udpListener });
+    },
+    async listUdpListeners(request) {
+      const node = parseNodeName(request.parent);
+      const { items, ...page } = await listPage(
+        context,
+        request,
+        () => engine.udpListeners.list(node),
+        byId,
+        toUdpListener,
+      );
+      return create(pb.ListUdpListenersResponseSchema, { udpListeners: items, ...page });
+    },
+    async deleteUdpListener({ name }) {
+      const { node, id } = parseName("udpListeners", name);
+      await engine.udpListeners.delete(node, id);
+      return create(pb.DeleteUdpListenerResponseSchema);
+    },
+
+    async createUdpConnection({ parent, udpConnectionId, udpConnection, wait }, call) {
+      const { resource, existed } = await engine.udpConnections.create(
+        parseNodeName(parent),
+        udpConnectionId,
+        toConnectionSpec(udpConnection!),
+        waitOptions(wait, call),
+      );
+      return create(pb.CreateUdpConnectionResponseSchema, {
+        udpConnection: toUdpConnection(resource),
+        alreadyExisted: existed,
+      });
+    },
+    async getUdpConnection({ name }) {
+      const { node, id } = parseName("udpConnections", name);
+      const udpConnection = toUdpConnection(await engine.udpConnections.get(node, id));
+      return create(pb.GetUdpConnectionResponseSchema, { udpConnection });
+    },
+    async listUdpConnections(request) {
+      const node = parseNodeName(request.parent);
+      const list = () => engine.udpConnections.list(node);
+      const { items, ...page } = await listPage(context, request, list, byCreation, toUdpConnection);
+      return create(pb.ListUdpConnectionsResponseSchema, { udpConnections: items, ...page });
+    },
+    async deleteUdpConnection({ name }) {
+      const { node, id } = parseName("udpConnections", name);
+      await engine.udpConnections.delete(node, id);
+      return create(pb.DeleteUdpConnectionResponseSchema);
     },
 
     async createService({ parent, serviceId, service }, { signal }) {

@@ -9,8 +9,8 @@ import { State } from "../../../gen/portway/v1/resource_pb.js";
 import { idOf } from "../names.js";
 import { localRoute } from "../route-argument.js";
 import type { Style } from "../style.js";
+import { listenerJson } from "./listener.js";
 import { inletJson, outletJson } from "./portal.js";
-import { listenerJson } from "./tcp.js";
 
 /** A node with what is on it. */
 export interface NodeDetails {

@@ -119,6 +119,46 @@ test("a node and what it has are created, told, listed and deleted by their name
   assert.deepEqual((await client.listNodes({})).nodes, []);
 });
 
+test("UDP listeners and connections are made, shown and deleted as those over TCP", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const client = clientFor(pb.NodeService, transportFor("grpc", url, { token }));
+  await client.createNode({ nodeId: "n1" });
+  const parent = "nodes/n1";
+  const bindAddress = "127.0.0.1:7000";
+  const { udpListener } = await client.createUdpListener({
+    parent,
+    udpListenerId: "l",
+    udpListener: { bindAddress },
+  });
+  assert.equal(udpListener?.name, "nodes/n1/udpListeners/l");
+  assert.equal(udpListener.status?.boundAddress, bindAddress);
+  assert.deepEqual((await client.getUdpListener({ name: udpListener.name })).udpListener, udpListener);
+  assert.deepEqual((await client.listUdpListeners({ parent })).udpListeners, [udpListener]);
+  assert.deepEqual((await client.listTcpListeners({ parent })).tcpListeners, []);
+
+  const { udpConnection } = await client.createUdpConnection({
+    parent,
+    udpConnectionId: "c",
+    udpConnection: { peerAddress: bindAddress },
+  });
+  assert.equal(udpConnection?.name, "nodes/n1/udpConnections/c");
+  assert.equal(udpConnection.status?.origin, pb.UdpConnectionOrigin.CREATED);
+  assert.equal(udpConnection.status.workerAddress, "ffeeddccbbaa99887766554433221100");
+  assert.equal(udpConnection.status.owner, "nodes/n1/relays/default");
+  assert.deepEqual(udpConnection.status.lost, { skipped: 4n });
+  assert.deepEqual(
+    (await client.getUdpConnection({ name: udpConnection.name })).udpConnection,
+    udpConnection,
+  );
+  assert.deepEqual((await client.listUdpConnections({ parent })).udpConnections, [udpConnection]);
+
+  await client.deleteUdpConnection({ name: udpConnection.name });
+  await client.deleteUdpListener({ name: udpListener.name });
+  assert.deepEqual((await client.listUdpConnections({ parent })).udpConnections, []);
+  assert.deepEqual((await client.listUdpListeners({ parent })).udpListeners, []);
+});
+
 test("a node without a spec and a name gets defaults", async (t) => {
   const { server, token } = await apiFixture(t);
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
