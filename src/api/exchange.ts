@@ -2,6 +2,12 @@ import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:
 import { constants, Http2ServerRequest, Http2ServerResponse, type ServerHttp2Stream } from "node:http2";
 import { Code, ConnectError } from "@connectrpc/connect";
 
+/** The two directions as Node has them. */
+interface NodeExchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+}
+
 /** A request, whose body was not read yet, and the way to answer it. */
 export interface Exchange {
   readonly method: string;
@@ -15,7 +21,7 @@ export interface Exchange {
    * As Node has them in HTTP/1.1. Over HTTP/2 they are what Node has instead, which differs in nothing that is used here,
    * and are made for who asks first, because they cost; whoever does reads and answers with them alone.
    */
-  open(): { readonly request: IncomingMessage; readonly response: ServerResponse };
+  open(): NodeExchange;
   /** The whole body has arrived, or never will. */
   readonly hasArrived: boolean;
   /** How much of the answer waits to be taken. */
@@ -59,7 +65,7 @@ export class Http1Exchange implements Exchange {
     return this.#request.rawHeaders;
   }
 
-  open(): { readonly request: IncomingMessage; readonly response: ServerResponse } {
+  open(): NodeExchange {
     return { request: this.#request, response: this.#response };
   }
 
@@ -93,7 +99,7 @@ export class Http2Exchange implements Exchange {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
-  #opened: { readonly request: IncomingMessage; readonly response: ServerResponse } | undefined;
+  #opened: NodeExchange | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) {
     this.stream = stream.on("error", ignore);
@@ -109,7 +115,7 @@ export class Http2Exchange implements Exchange {
     return String(this.headers[":path"] ?? "");
   }
 
-  open(): { readonly request: IncomingMessage; readonly response: ServerResponse } {
+  open(): NodeExchange {
     if (this.#opened === undefined) {
       const request = new Http2ServerRequest(this.stream, this.headers, {}, this.rawHeaders);
       const response = new Http2ServerResponse(this.stream);

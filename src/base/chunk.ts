@@ -1,3 +1,5 @@
+import { LastView } from "./last-view.js";
+
 /**
  * A buffer that several parties use at once. Its reader fills it; whoever needs its bytes beyond the call that showed
  * them holds it and releases it later. Only an unheld chunk may be filled again.
@@ -8,24 +10,15 @@ export class Chunk {
   headStart: number | undefined;
   #holds = 0;
   #whenFree: ((chunk: Chunk) => void) | undefined;
-  #view: Buffer;
-  #viewStart = 0;
-  #viewEnd: number;
+  readonly #lastView = new LastView();
 
   constructor(sizeBytes: number) {
     this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
-    this.#view = this.bytes;
-    this.#viewEnd = sizeBytes;
   }
 
-  /** The bytes from `start` to `end`. Making a view costs: the last one is kept, for those who ask for the same again. */
+  /** The bytes from `start` to `end`. */
   view(start: number, end: number): Buffer {
-    if (start !== this.#viewStart || end !== this.#viewEnd) {
-      this.#view = this.bytes.subarray(start, end);
-      this.#viewStart = start;
-      this.#viewEnd = end;
-    }
-    return this.#view;
+    return this.#lastView.of(this.bytes, start, end);
   }
 
   get isHeld(): boolean {

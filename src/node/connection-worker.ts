@@ -12,8 +12,8 @@ import type { CloseReason, Connection, ConnectionTraffic, ConnectionUser } from 
 export interface ConnectionWorkerOptions {
   readonly router: Router;
   readonly by: Arrival["by"];
-  /** See Transport. True if absent. */
-  readonly isReliable?: boolean;
+  /** See Transport. */
+  readonly isReliable: boolean;
   /** Told each time the link ends. */
   readonly lost: (reason: CloseReason, error: Error | undefined) => void;
 }
@@ -36,7 +36,7 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
   #isBlocked = false;
   #past: ConnectionTraffic = { receivedMessages: 0, receivedBytes: 0, sentMessages: 0, sentBytes: 0 };
 
-  constructor({ router, by, isReliable = true, lost }: ConnectionWorkerOptions) {
+  constructor({ router, by, isReliable, lost }: ConnectionWorkerOptions) {
     this.#router = router;
     this.by = by;
     this.isReliable = isReliable;

@@ -76,7 +76,7 @@ export class Connections {
     const worker = new ConnectionWorker({
       router,
       by,
-      isReliable: transport.isReliable !== false,
+      isReliable: transport.isReliable,
       lost: (reason) => {
         log.info("connection.ended", { worker: worker.address.text, reason });
         worker[Symbol.dispose]();

@@ -13,7 +13,7 @@ export async function dialOnce(
   timeoutMs: number,
   signal: AbortSignal | undefined,
 ): Promise<ConnectionWorker> {
-  const isReliable = transport.isReliable !== false;
+  const { isReliable } = transport;
   const worker = new ConnectionWorker({ router, by: "route_connection", isReliable, lost: () => {} });
   using wait = deadline(timeoutMs, `the connection to ${formatSocketAddress(peer)}`, signal);
   try {

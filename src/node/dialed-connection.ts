@@ -58,7 +58,7 @@ export class DialedConnection implements Link {
     this.worker = new ConnectionWorker({
       router: options.router,
       by: options.by,
-      isReliable: options.transport.isReliable !== false,
+      isReliable: options.transport.isReliable,
       lost: (reason, error) => this.#linkLost(reason, error),
     });
     this.route = Route.of(this.worker.address);

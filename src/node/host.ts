@@ -5,7 +5,7 @@ import { PortwayError } from "../base/errors.js";
 import { type Log, silentLog } from "../base/log.js";
 import { parseSocketAddress } from "../model/socket-address.js";
 import { ChangeLog } from "./change-log.js";
-import type { Created, Engine, Nodes, Reply, SendMessage, WaitOptions } from "./engine.js";
+import type { Collection, Created, Engine, Nodes, Reply, SendMessage, WaitOptions } from "./engine.js";
 import { NodeHttpServer } from "./http-server.js";
 import { Node } from "./node.js";
 import { nodeOfToken, workerGone } from "./open-workers.js";
@@ -37,54 +37,41 @@ const defaultListenerAddress = "127.0.0.1:0";
 /** How often a drain looks whether sessions are still open. */
 const drainLookMs = 25;
 
+/** What one running node has of a kind. */
+interface OwnCollection<R, Spec> {
+  create(id: string, spec: Spec, wait?: WaitOptions): Created<R> | Promise<Created<R>>;
+  get(id: string): R;
+  list(): readonly R[];
+  delete(id: string): void;
+}
+
 /** The nodes of one process. */
 export function createEngine(options: EngineOptions): Engine {
   const host = new Host(options);
   const on = async (node: string): Promise<Node> => host.running(node);
   const use = async (node: string): Promise<Node> => host.accepting(node);
+  const collection = <R, Spec>(of: (running: Node) => OwnCollection<R, Spec>): Collection<R, Spec> => ({
+    create: async (node, id, spec, wait) => of(await use(node)).create(id, spec, wait),
+    get: async (node, id) => of(await on(node)).get(id),
+    async list(node) {
+      const running = host.findRunning(node);
+      return running === undefined ? [] : of(running).list();
+    },
+    delete: async (node, id) => of(await on(node)).delete(id),
+  });
   return {
     changes: host.changes,
     nodes: host,
-    tcpListeners: {
-      create: async (node, id, spec) => (await use(node)).listeners.create(id, spec),
-      get: async (node, id) => (await on(node)).listeners.get(id),
-      list: async (node) => host.findRunning(node)?.listeners.list() ?? [],
-      delete: async (node, id) => (await on(node)).listeners.delete(id),
-    },
-    tcpConnections: {
-      create: async (node, id, spec, wait) => (await use(node)).connections.create(id, spec, wait),
-      get: async (node, id) => (await on(node)).connections.get(id),
-      list: async (node) => host.findRunning(node)?.connections.list() ?? [],
-      delete: async (node, id) => (await on(node)).connections.delete(id),
-    },
-    udpListeners: {
-      create: async (node, id, spec) => (await use(node)).udpListeners.create(id, spec),
-      get: async (node, id) => (await on(node)).udpListeners.get(id),
-      list: async (node) => host.findRunning(node)?.udpListeners.list() ?? [],
-      delete: async (node, id) => (await on(node)).udpListeners.delete(id),
-    },
-    udpConnections: {
-      create: async (node, id, spec, wait) => (await use(node)).udpConnections.create(id, spec, wait),
-      get: async (node, id) => (await on(node)).udpConnections.get(id),
-      list: async (node) => host.findRunning(node)?.udpConnections.list() ?? [],
-      delete: async (node, id) => (await on(node)).udpConnections.delete(id),
-    },
-    services: {
-      create: async (node, id, spec) => (await use(node)).services.create(id, spec),
-      get: async (node, id) => (await on(node)).services.get(id),
-      list: async (node) => host.findRunning(node)?.services.list() ?? [],
-      delete: async (node, id) => (await on(node)).services.delete(id),
-    },
+    tcpListeners: collection((running) => running.listeners),
+    tcpConnections: collection((running) => running.connections),
+    udpListeners: collection((running) => running.udpListeners),
+    udpConnections: collection((running) => running.udpConnections),
+    services: collection((running) => running.services),
     workers: {
       get: async (node, id) => (await on(node)).getWorker(id),
       list: async (node) => host.findRunning(node)?.listWorkers() ?? [],
     },
-    relays: {
-      create: async (node, id, spec, wait) => (await use(node)).relays.create(id, spec, wait),
-      get: async (node, id) => (await on(node)).relays.get(id),
-      list: async (node) => host.findRunning(node)?.relays.list() ?? [],
-      delete: async (node, id) => (await on(node)).relays.delete(id),
-    },
+    relays: collection((running) => running.relays),
     relayRegistrations: {
       get: async (node, id) => (await on(node)).getRegistration(id),
       list: async (node) => host.findRunning(node)?.listRegistrations() ?? [],

@@ -1,4 +1,5 @@
 import { PortwayError } from "../base/errors.js";
+import { LastView } from "../base/last-view.js";
 import { type Backing, Cargo } from "../model/message.js";
 
 /** The first byte of a portal payload: ockam-facts.md 6.1. */
@@ -65,21 +66,10 @@ function decodeData(bytes: Buffer, start: number, end: number): PortalMessage {
   // A counter counts only with all three bytes, and one that does not begin with 1 is none: as Ockam reads it.
   const counted = end - dataEnd >= 3 && bytes[dataEnd] === 1;
   const counter = counted ? bytes.readUInt16LE(dataEnd + 1) : undefined;
-  return { kind: "payload", data: viewOf(bytes, at, dataEnd), counter };
+  return { kind: "payload", data: lastData.of(bytes, at, dataEnd), counter };
 }
 
-const last = { memory: ping as Buffer, start: 0, end: ping.length, view: ping as Buffer };
-
-/** Making a view costs as much as all else of a small message, and those mostly lie where the one before them lay. */
-function viewOf(memory: Buffer, start: number, end: number): Buffer {
-  if (memory !== last.memory || start !== last.start || end !== last.end) {
-    last.view = memory.subarray(start, end);
-    last.memory = memory;
-    last.start = start;
-    last.end = end;
-  }
-  return last.view;
-}
+const lastData = new LastView();
 
 /** The most bytes of head that payloadInPlace writes. */
 export const maxPayloadHeadBytes = 4;

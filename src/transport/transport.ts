@@ -82,9 +82,9 @@ export interface Transport {
   readonly type: number;
   /**
    * False: messages may be lost, though none comes damaged, doubled or out of order; and a sender does not wait for a
-   * receiver that takes nothing. True if absent.
+   * receiver that takes nothing.
    */
-  readonly isReliable?: boolean;
+  readonly isReliable: boolean;
   /**
    * Connects to a peer. Rejects with `connect_failed` (with the cause in the message) or the signal's reason; the
    * attempt has a deadline of its own. `attach` is called before the promise resolves.

@@ -1,3 +1,4 @@
+import { writeUint32 } from "../base/bytes.js";
 import { PortwayError } from "../base/errors.js";
 import { maxSkipDepth } from "./limits.js";
 
@@ -164,4 +165,30 @@ export class CborReader {
     if (count > this.end - this.at) throw malformed(`${what} is longer than the frame`);
     this.at += count;
   }
+}
+
+/** Bytes of a CBOR head with the argument `value`. */
+export function headBytesOf(value: number): number {
+  return value < 24 ? 1 : value < 0x100 ? 2 : value < 0x10000 ? 3 : 5;
+}
+
+/** Writes the head of an item; `major` is its major type, in the upper three bits. Gives the position behind it. */
+export function writeHeadOf(target: Buffer, at: number, major: number, value: number): number {
+  if (value < 24) {
+    target[at] = major | value;
+    return at + 1;
+  }
+  if (value < 0x100) {
+    target[at] = major | 24;
+    target[at + 1] = value;
+    return at + 2;
+  }
+  if (value < 0x10000) {
+    target[at] = major | 25;
+    target[at + 1] = value >>> 8;
+    target[at + 2] = value;
+    return at + 3;
+  }
+  target[at] = major | 26;
+  return writeUint32(target, at + 1, value);
 }

@@ -1,5 +1,4 @@
-import { writeUint32 } from "../base/bytes.js";
-import { CborReader, malformed } from "./cbor.js";
+import { CborReader, headBytesOf, malformed, writeHeadOf } from "./cbor.js";
 
 /** The version that every datagram begins with. */
 export const datagramVersion = 1;
@@ -79,36 +78,14 @@ export function splitMessage(body: Buffer, number: number): Buffer[] {
 
 function encodePart(body: Buffer, number: number, offset: number, length: number): Buffer {
   const datagram = Buffer.allocUnsafe(
-    3 + unsignedBytes(number) + unsignedBytes(offset) + unsignedBytes(length) + length,
+    3 + headBytesOf(number) + headBytesOf(offset) + headBytesOf(length) + length,
   );
   datagram[0] = 0x85;
   datagram[1] = datagramVersion;
-  let at = writeUnsigned(datagram, 2, 0x00, number);
-  at = writeUnsigned(datagram, at, 0x00, offset);
+  let at = writeHeadOf(datagram, 2, 0x00, number);
+  at = writeHeadOf(datagram, at, 0x00, offset);
   datagram[at] = offset + length === body.length ? trueByte : falseByte;
-  at = writeUnsigned(datagram, at + 1, 0x40, length);
+  at = writeHeadOf(datagram, at + 1, 0x40, length);
   body.copy(datagram, at, offset, offset + length);
   return datagram;
-}
-
-function unsignedBytes(value: number): number {
-  return value < 24 ? 1 : value < 0x100 ? 2 : value < 0x10000 ? 3 : 5;
-}
-
-function writeUnsigned(target: Buffer, at: number, majorType: number, value: number): number {
-  if (value < 24) {
-    target[at] = majorType | value;
-    return at + 1;
-  }
-  if (value < 0x100) {
-    target[at] = majorType | 24;
-    target[at + 1] = value;
-    return at + 2;
-  }
-  if (value < 0x10000) {
-    target[at] = majorType | 25;
-    return target.writeUInt16BE(value, at + 1);
-  }
-  target[at] = majorType | 26;
-  return writeUint32(target, at + 1, value);
 }

@@ -1,5 +1,6 @@
 import { writeUint32 } from "../base/bytes.js";
 import type { Message } from "../model/message.js";
+import { headBytesOf, writeHeadOf } from "./cbor.js";
 import { lengthBytes } from "./limits.js";
 import type { WrittenRoutes } from "./route-memory.js";
 
@@ -13,17 +14,17 @@ export function headBytes({ onward, return: back, payloadBytes }: Message): numb
   return (
     lengthBytes +
     1 +
-    headSize(onward.length) +
+    headBytesOf(onward.length) +
     onward.byteLength +
-    headSize(back.length) +
+    headBytesOf(back.length) +
     back.byteLength +
-    headSize(payloadBytes)
+    headBytesOf(payloadBytes)
   );
 }
 
 /** Bytes of the frame behind the payload. */
 export function tailBytes({ trace }: Message): number {
-  return trace === undefined ? 0 : headSize(trace.length) + trace.length;
+  return trace === undefined ? 0 : headBytesOf(trace.length) + trace.length;
 }
 
 /**
@@ -44,18 +45,18 @@ export function writeHead(
     end = writeRoutes(target, routesAt, message);
     known?.written(target, routesAt, end, message);
   }
-  return writeSize(target, end, 0x40, message.payloadBytes);
+  return writeHeadOf(target, end, 0x40, message.payloadBytes);
 }
 
 function writeRoutes(target: Buffer, at: number, { onward, return: back }: Message): number {
-  at = onward.writeTo(target, writeSize(target, at, 0x80, onward.length));
-  return back.writeTo(target, writeSize(target, at, 0x80, back.length));
+  at = onward.writeTo(target, writeHeadOf(target, at, 0x80, onward.length));
+  return back.writeTo(target, writeHeadOf(target, at, 0x80, back.length));
 }
 
 /** Writes all of the frame that follows the payload; gives the position behind it. */
 export function writeTail(target: Buffer, at: number, { trace }: Message): number {
   if (trace === undefined) return at;
-  at = writeSize(target, at, 0x60, trace.length);
+  at = writeHeadOf(target, at, 0x60, trace.length);
   target.set(trace, at);
   return at + trace.length;
 }
@@ -67,29 +68,4 @@ export function encodeMessage(message: Message): Buffer {
   frame.set(message.payload, at);
   writeTail(frame, at + message.payloadBytes, message);
   return frame;
-}
-
-/** Bytes of a CBOR head with the argument `value`. */
-function headSize(value: number): number {
-  return value < 24 ? 1 : value < 0x100 ? 2 : value < 0x10000 ? 3 : 5;
-}
-
-function writeSize(target: Buffer, at: number, majorType: number, value: number): number {
-  if (value < 24) {
-    target[at] = majorType | value;
-    return at + 1;
-  }
-  if (value < 0x100) {
-    target[at] = majorType | 24;
-    target[at + 1] = value;
-    return at + 2;
-  }
-  if (value < 0x10000) {
-    target[at] = majorType | 25;
-    target[at + 1] = value >>> 8;
-    target[at + 2] = value;
-    return at + 3;
-  }
-  target[at] = majorType | 26;
-  return writeUint32(target, at + 1, value);
 }

@@ -26,6 +26,7 @@ export function createMemoryNetwork(): MemoryNetwork<MemoryListener> {
 export class MemoryTransport implements Transport {
   /** No address on the wire has it. */
   readonly type = 255;
+  readonly isReliable = true;
   readonly #network: MemoryNetwork<MemoryListener>;
   readonly #limits: Required<MemoryOptions>;
   readonly #connections = new Set<MemoryConnection>();

@@ -20,6 +20,7 @@ import { resolveTcpOptions, type TcpOptions } from "./tcp-options.js";
 /** Connections over TCP: the transport of ockam-facts.md 3. */
 export class TcpTransport implements Transport {
   readonly type = transportType.tcp;
+  readonly isReliable = true;
   readonly #limits: Required<TcpOptions>;
   readonly #budget: ReceiveBudget;
   readonly #connections = new Set<TcpConnection>();

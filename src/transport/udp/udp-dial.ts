@@ -61,10 +61,7 @@ export class UdpDial implements DatagramSocketUser {
   /** Ends a dial that is not open yet. */
   fail(why: string, cause?: Error): void {
     if (this.#isOpen) return;
-    const peer = formatSocketAddress(this.#options.peer);
-    const said = `can't connect to ${peer}: ${why}`;
-    this.#outcome.promise.catch(() => {});
-    this.#outcome.reject(new PortwayError("connect_failed", said, { peer }, { cause }));
+    this.#reject(why, cause);
     if (this.#connection === undefined) this.#end();
     else this.#connection.abandon("connection_failed", cause);
   }
@@ -207,15 +204,17 @@ export class UdpDial implements DatagramSocketUser {
   }
 
   #gone(reason: CloseReason, error: Error | undefined): void {
-    if (!this.#isOpen) {
-      this.#outcome.promise.catch(() => {});
-      const peer = formatSocketAddress(this.#options.peer);
-      const why = error === undefined ? reason.replaceAll("_", " ") : connectReason(error);
-      this.#outcome.reject(
-        new PortwayError("connect_failed", `can't connect to ${peer}: ${why}`, { peer }, { cause: error }),
-      );
-    }
+    const why = error === undefined ? reason.replaceAll("_", " ") : connectReason(error);
+    if (!this.#isOpen) this.#reject(why, error);
     this.#end();
+  }
+
+  #reject(why: string, cause: Error | undefined): void {
+    const peer = formatSocketAddress(this.#options.peer);
+    this.#outcome.promise.catch(() => {});
+    this.#outcome.reject(
+      new PortwayError("connect_failed", `can't connect to ${peer}: ${why}`, { peer }, { cause }),
+    );
   }
 
   #end(): void {
