@@ -79,7 +79,7 @@ async function sendThrough(
   await sendAll(from, messages);
   const isLast = (): boolean => (to.messages.at(-1)?.payload.readUInt32BE() ?? 0) >= messages.length;
   for (let number = messages.length; !isLast(); number += 1) {
-    from.send(message(number, 4));
+    await sendAll(from, [message(number, 4)]);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
