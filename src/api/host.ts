@@ -11,7 +11,8 @@ export function hostOf(authority: string): string | undefined {
   if (match === null || Number(match[3] ?? 0) > 65535) return undefined;
   const [, bracketed, plain] = match;
   if (bracketed !== undefined) return isIPv6(bracketed) ? bracketed.toLowerCase() : undefined;
-  if (/^[\d.]+$/.test(plain!) && isIP(plain!) === 0) return undefined;
+  // What ends in a number is an IPv4 address or nothing, as URLs have it.
+  if (/(^|\.)(\d+|0x[\da-f]*)\.*$/i.test(plain!) && isIP(plain!) === 0) return undefined;
   return plain!.toLowerCase();
 }
 

@@ -22,6 +22,10 @@ test("the host of an authority is read without port and brackets", () => {
     ["user@localhost", undefined],
     ["localhost/x", undefined],
     ["localhost evil.com", undefined],
+    ["a.0", undefined],
+    ["a.0x1f", undefined],
+    ["0x7f.1", undefined],
+    ["0.a", "0.a"],
     ["löcalhost", undefined],
   ];
   for (const [authority, host] of cases) assert.equal(hostOf(authority), host, authority);
