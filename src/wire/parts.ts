@@ -1,23 +1,19 @@
-import { Chunk } from "../base/chunk.js";
+import type { Chunk } from "../base/chunk.js";
 import type { Backing } from "../model/message.js";
-import { maxPartBytes, nextNumber, numberDistance, type Part } from "./datagram.js";
+import { type AssemblyRoom, BegunMessage, freeChunk } from "./begun-message.js";
+import { numberDistance, type Part } from "./datagram.js";
 
-/** Memory for messages that are being put together. */
-export interface AssemblyRoom {
-  /** False: there is none; whoever asked gives up the message. */
-  take(bytes: number): boolean;
-  giveBack(bytes: number): void;
-}
-
-/** What became of parts and messages that were not handed on. */
+/** What became of parts and messages that were not simply handed on. */
 export interface PartCounts {
-  /** Parts of a message that is over: handed on, given up, or passed over. */
+  /** Parts of a message that is over: handed on, given up, or too far behind. */
   readonly late: number;
   /** Parts that came again. */
   readonly doubled: number;
-  /** Messages given up because a part of them was missing or came out of order. */
+  /** Parts that came before an earlier one of the same message. */
+  readonly outOfOrder: number;
+  /** Messages given up because one part contradicted another. */
   readonly broken: number;
-  /** Messages given up because a part of a later one came. */
+  /** Messages given up because a part was missing when one of a much later message came. */
   readonly abandoned: number;
   /** Numbers of which nothing came: lost messages, or such as the peer has sent to others. */
   readonly skipped: number;
@@ -48,7 +44,8 @@ export interface AssemblerOptions {
   readonly resyncAfterMs: number;
 }
 
-const firstChunkBytes = 4 * maxPartBytes;
+/** How many messages of a peer may be begun at a time: those with so many numbers in a row. */
+export const windowMessages = 5;
 
 /** The bytes of a datagram: they belong to the message alone, and are not written to again. */
 class DatagramBytes implements Backing {
@@ -57,18 +54,20 @@ class DatagramBytes implements Backing {
   release(): void {}
 }
 
+/** What is known of a number in the window: nothing, a begun message, or that its message is over. */
+type Slot = BegunMessage | "nothing" | "over";
+
 /**
- * Puts the messages of one peer together. One at a time, its parts strictly in order: a part of a later message gives up
- * the one that was begun, a missing part too, and what belongs to an earlier message is passed over. What it hands on is
- * therefore whole, and the messages are in the order in which they were sent.
- *
- * The memory of a message grows with the bytes that have come of it, never on the word of an offset.
+ * Puts the messages of one peer together: those of five numbers in a row, their parts in any order. A part of a later
+ * message moves the window on, and gives up what falls out of it. What is handed on is whole, and comes once; messages
+ * come in the order in which they were completed.
  */
 export class PartAssembler {
   readonly #options: AssemblerOptions;
   readonly #counts = {
     late: 0,
     doubled: 0,
+    outOfOrder: 0,
     broken: 0,
     abandoned: 0,
     skipped: 0,
@@ -76,10 +75,9 @@ export class PartAssembler {
     noRoom: 0,
     expired: 0,
   };
-  /** The number that is put together, or comes next; undefined before the first part. */
-  #expected: number | undefined;
-  #chunk: Chunk | undefined;
-  #filled = 0;
+  /** The number that the window begins with; undefined before the first part. */
+  #oldest: number | undefined;
+  readonly #slots: Slot[] = new Array<Slot>(windowMessages).fill("nothing");
   #lastMs = 0;
 
   constructor(options: AssemblerOptions) {
@@ -90,135 +88,114 @@ export class PartAssembler {
     return { ...this.#counts };
   }
 
-  /** Bytes of memory that the begun message has. */
-  get pendingBytes(): number {
-    return this.#chunk?.bytes.length ?? 0;
-  }
-
   /** Takes a part of `datagram`; gives the message that it completes. */
   push(datagram: Buffer, part: Part, nowMs: number): Assembled | undefined {
-    const { number, offset, isLast, start, end } = part;
-    if (!this.#enter(number, offset, nowMs)) return undefined;
-    const length = end - start;
-    if (offset !== this.#filled) {
-      if (this.#isThere(datagram, part)) this.#counts.doubled += 1;
-      else this.#next("broken");
+    const at = this.#enter(part.number, nowMs);
+    if (at === undefined) return undefined;
+    const { total, start, end } = part;
+    const { maxMessageBytes, room } = this.#options;
+    let begun = this.#slots[at]!;
+    if (begun === "over") {
+      this.#counts.late += 1;
       return undefined;
     }
-    this.#lastMs = nowMs;
-    if (offset + length > this.#options.maxMessageBytes) {
-      this.#next("tooLarge");
+    if (begun === "nothing") {
+      if (total === 1 && end - start <= maxMessageBytes) {
+        this.#slots[at] = "over";
+        return { bytes: datagram, start, end, backing: new DatagramBytes(), done() {} };
+      }
+      begun = new BegunMessage(total, room, maxMessageBytes, nowMs);
+      this.#slots[at] = begun;
+    }
+    begun.lastMs = nowMs;
+    const aside = begun.asideParts;
+    const outcome = begun.add(datagram, part);
+    if (begun.asideParts > aside) this.#counts.outOfOrder += 1;
+    if (outcome === "kept") return undefined;
+    if (outcome === "doubled") {
+      this.#counts.doubled += 1;
       return undefined;
     }
-    if (isLast && offset === 0) {
-      this.#next();
-      return { bytes: datagram, start, end, backing: new DatagramBytes(), done() {} };
-    }
-    const chunk = this.#roomFor(length);
-    if (chunk === undefined) {
-      this.#next("noRoom");
+    if (outcome !== "whole") {
+      this.#giveUp(at, begun, outcome);
       return undefined;
     }
-    datagram.copy(chunk.bytes, this.#filled, start, end);
-    this.#filled += length;
-    if (!isLast) return undefined;
-    const whole = this.#filled;
-    this.#chunk = undefined;
-    this.#next();
-    return { bytes: chunk.bytes, start: 0, end: whole, backing: chunk, done: () => this.#free(chunk) };
+    this.#slots[at] = "over";
+    return assembled(begun.take(), room);
   }
 
   /** A message of this number has come another way. */
   pass(number: number, nowMs: number): void {
-    if (this.#expected !== undefined && numberDistance(number, this.#expected) < 0) return;
-    if (this.#enter(number, 0, nowMs) && this.#filled === 0) this.#next();
+    const at = this.#enter(number, nowMs);
+    if (at !== undefined && this.#slots[at] === "nothing") this.#slots[at] = "over";
   }
 
-  /** Gives up what is begun if nothing came of it for too long. */
+  /** Gives up messages of which nothing came for too long. */
   expire(nowMs: number): void {
-    if (this.#chunk !== undefined && nowMs - this.#lastMs >= this.#options.expireAfterMs)
-      this.#next("expired");
+    this.#giveUpAll("expired", ({ lastMs }) => nowMs - lastMs >= this.#options.expireAfterMs);
   }
 
   /** Gives up what is begun, for the sake of others who need the memory. */
   yield(): void {
-    if (this.#chunk !== undefined) this.#next("noRoom");
+    this.#giveUpAll("noRoom", () => true);
   }
 
   /** Lets go of everything. Nothing may be pushed afterwards. */
   close(): void {
-    this.#drop();
+    for (const slot of this.#slots) if (typeof slot !== "string") slot.drop();
+    this.#slots.fill("over");
   }
 
-  /** True if the number is the one that is put together, perhaps from now on. */
-  #enter(number: number, offset: number, nowMs: number): boolean {
+  /** Where in the window the number is, perhaps after that has moved on; undefined for one that is behind it. */
+  #enter(number: number, nowMs: number): number | undefined {
     this.expire(nowMs);
-    const expected = this.#expected;
-    if (expected === undefined) {
-      // A message of which the beginning is missing is none: there is nothing to remember of it.
-      if (offset > 0) {
-        this.#counts.broken += 1;
-        return false;
+    const isSilent = nowMs - this.#lastMs >= this.#options.resyncAfterMs;
+    this.#oldest ??= number;
+    let at = numberDistance(number, this.#oldest);
+    if (at < 0) {
+      if (!isSilent) {
+        this.#counts.late += 1;
+        return undefined;
       }
-      this.#expected = number;
-      this.#lastMs = nowMs;
-      return true;
+      this.#giveUpAll("abandoned", () => true);
+      this.#slots.fill("nothing");
+      this.#oldest = number;
+      at = 0;
+    } else if (at >= windowMessages) {
+      const steps = at - windowMessages + 1;
+      this.#moveOn(Math.min(steps, windowMessages));
+      this.#counts.skipped += Math.max(0, steps - windowMessages);
+      this.#oldest = (this.#oldest + steps) & 0xffff;
+      at = windowMessages - 1;
     }
-    const ahead = numberDistance(number, expected);
-    if (ahead === 0) return true;
-    const isFresh = offset === 0 && nowMs - this.#lastMs >= this.#options.resyncAfterMs;
-    if (ahead < 0 && !isFresh) {
-      this.#counts.late += 1;
-      return false;
+    this.#lastMs = nowMs;
+    return at;
+  }
+
+  /** Lets the first `steps` numbers fall out of the window. */
+  #moveOn(steps: number): void {
+    for (let at = 0; at < steps; at += 1) {
+      const slot = this.#slots[at]!;
+      if (slot === "nothing") this.#counts.skipped += 1;
+      else if (slot !== "over") this.#giveUp(at, slot, "abandoned");
     }
-    const hadBegun = this.#chunk !== undefined;
-    if (hadBegun) this.#counts.abandoned += 1;
-    if (ahead > 0) this.#counts.skipped += ahead - (hadBegun ? 1 : 0);
-    this.#drop();
-    this.#expected = number;
-    return true;
+    this.#slots.copyWithin(0, steps).fill("nothing", windowMessages - steps);
   }
 
-  /** True for a part that is there already, byte for byte. */
-  #isThere(datagram: Buffer, { offset, isLast, start, end }: Part): boolean {
-    const chunk = this.#chunk;
-    if (chunk === undefined || isLast || offset + end - start > this.#filled) return false;
-    return datagram.compare(chunk.bytes, offset, offset + end - start, start, end) === 0;
-  }
-
-  /** The chunk of the begun message with room for `length` more bytes; undefined if there is no memory for it. */
-  #roomFor(length: number): Chunk | undefined {
-    const chunk = this.#chunk;
-    const needed = this.#filled + length;
-    if (chunk !== undefined && needed <= chunk.bytes.length) return chunk;
-    const { room, maxMessageBytes } = this.#options;
-    const size = Math.min(
-      maxMessageBytes,
-      Math.max(needed, chunk === undefined ? firstChunkBytes : chunk.bytes.length * 2),
-    );
-    if (!room.take(size)) return undefined;
-    const next = new Chunk(size);
-    if (chunk !== undefined) {
-      chunk.bytes.copy(next.bytes, 0, 0, this.#filled);
-      this.#free(chunk);
+  #giveUpAll(why: keyof PartCounts, which: (begun: BegunMessage) => boolean): void {
+    for (let at = 0; at < windowMessages; at += 1) {
+      const slot = this.#slots[at]!;
+      if (typeof slot !== "string" && which(slot)) this.#giveUp(at, slot, why);
     }
-    this.#chunk = next;
-    return next;
   }
 
-  #next(why?: keyof PartCounts): void {
-    if (why !== undefined) this.#counts[why] += 1;
-    this.#drop();
-    this.#expected = nextNumber(this.#expected!);
+  #giveUp(at: number, begun: BegunMessage, why: keyof PartCounts): void {
+    this.#counts[why] += 1;
+    begun.drop();
+    this.#slots[at] = "over";
   }
+}
 
-  #drop(): void {
-    if (this.#chunk !== undefined) this.#free(this.#chunk);
-    this.#chunk = undefined;
-    this.#filled = 0;
-  }
-
-  #free(chunk: Chunk): void {
-    chunk.freed(({ bytes }) => this.#options.room.giveBack(bytes.length));
-  }
+function assembled({ chunk, bytes }: { chunk: Chunk; bytes: number }, room: AssemblyRoom): Assembled {
+  return { bytes: chunk.bytes, start: 0, end: bytes, backing: chunk, done: () => freeChunk(chunk, room) };
 }

@@ -6,6 +6,7 @@ import { type Assembled, PartAssembler, type PartCounts } from "../../src/wire/p
 const none: PartCounts = {
   late: 0,
   doubled: 0,
+  outOfOrder: 0,
   broken: 0,
   abandoned: 0,
   skipped: 0,
@@ -66,60 +67,89 @@ describe("parts", () => {
     assert.equal(state.usedBytes, 0);
   });
 
-  test("a missing one costs its message and no other", () => {
+  test("in any order, they give the message", () => {
+    const { push, given, assembler, state } = bench();
+    const parts = split(text("a", 5), 9);
+    for (const at of [4, 2, 0, 1, 3]) push(parts[at]!);
+    assert.deepEqual(given, [text("a", 5)]);
+    assert.deepEqual(assembler.counts, { ...none, outOfOrder: 2 });
+    assert.equal(state.usedBytes, 0);
+  });
+
+  test("of five messages at once, each comes when it is whole", () => {
+    const { push, given, assembler } = bench();
+    const letters = ["a", "b", "c", "d", "e"];
+    const cut = letters.map((letter, at) => split(text(letter, 3), (65_533 + at) & 0xffff));
+    for (const which of [0, 1, 2]) for (const parts of cut.toReversed()) push(parts[which]!);
+    // The window begins with the first number that came, which is that of the last.
+    assert.deepEqual(given, [text("e", 3)]);
+    assert.deepEqual(assembler.counts, { ...none, late: 12 });
+    const [next, ...later] = letters.map((letter, at) => split(text(letter, 3), at + 100));
+    push(next![0]!);
+    for (const which of [0, 1, 2]) for (const parts of later.toReversed()) push(parts[which]!);
+    for (const part of next!.slice(1)) push(part);
+    assert.deepEqual(
+      given.slice(1),
+      ["e", "d", "c", "b", "a"].map((letter) => text(letter, 3)),
+    );
+  });
+
+  test("a missing one costs its message, once five later ones have come, and no other", () => {
     const { push, given, assembler } = bench();
     for (const [at, datagram] of split(text("a", 4), 5).entries()) if (at !== 2) push(datagram);
-    for (const datagram of split(text("b", 2), 6)) push(datagram);
-    assert.deepEqual(given, [text("b", 2)]);
-    assert.deepEqual(assembler.counts, { ...none, broken: 1 });
+    for (const [at, letter] of ["b", "c", "d", "e"].entries()) push(split(letter, 6 + at)[0]!);
+    assert.deepEqual(assembler.counts, { ...none, outOfOrder: 1 });
+    push(split("f", 10)[0]!);
+    push(split(text("a", 4), 5)[2]!);
+    assert.deepEqual(given, ["b", "c", "d", "e", "f"]);
+    assert.deepEqual(assembler.counts, { ...none, outOfOrder: 1, abandoned: 1, late: 1 });
   });
 
   test("one that comes twice is counted, and the message is whole", () => {
     const { push, given, assembler } = bench();
-    for (const datagram of split(text("a", 4), 5)) {
-      push(datagram);
-      push(datagram);
-    }
+    const parts = split(text("a", 4), 5);
+    for (const at of [0, 0, 2, 2, 1, 1, 2, 3, 3]) push(parts[at]!);
     assert.deepEqual(given, [text("a", 4)]);
     // The last one is late: its message is over.
-    assert.deepEqual(assembler.counts, { ...none, doubled: 3, late: 1 });
+    assert.deepEqual(assembler.counts, { ...none, doubled: 4, outOfOrder: 1, late: 1 });
   });
 
-  test("one with the place of another and other bytes gives the message up", () => {
-    const { push, given, assembler } = bench();
-    const [first] = split(text("a", 3), 5);
-    push(first!);
-    for (const datagram of split(text("b", 3), 5)) push(datagram);
-    assert.deepEqual(given, []);
-    assert.deepEqual(assembler.counts, { ...none, broken: 1, late: 2 });
+  for (const [what, second] of [
+    ["other bytes", split(text("b", 3), 5)[0]!],
+    ["another number of parts", split(text("a", 4), 5)[1]!],
+    ["another length", Buffer.from("850105010343616161", "hex")],
+    ["no length", Buffer.from("850105010340", "hex")],
+  ] as const) {
+    test(`one with ${what} than the others have gives the message up`, () => {
+      const { push, given, assembler, state } = bench();
+      const parts = split(text("a", 3), 5);
+      push(parts[0]!);
+      push(second);
+      for (const part of parts) push(part);
+      assert.deepEqual(given, []);
+      assert.deepEqual(assembler.counts, { ...none, broken: 1, late: 3 });
+      assert.equal(state.usedBytes, 0);
+    });
+  }
+
+  test("the last one may be empty, as the reference writes it, and alone it is an empty message", () => {
+    const { push, given } = bench();
+    push(Buffer.from("8501050002426161", "hex"));
+    push(Buffer.from("850105010240", "hex"));
+    push(Buffer.from("850106000140", "hex"));
+    assert.deepEqual(given, ["aa", ""]);
   });
 
-  test("one of a later message gives up the begun one, and what comes late of that is passed over", () => {
-    const { push, given, assembler } = bench();
-    const early = split(text("a", 3), 65_535);
-    push(early[0]!);
-    for (const datagram of split(text("b", 2), 0)) push(datagram);
-    push(early[1]!);
-    push(early[2]!);
-    assert.deepEqual(given, [text("b", 2)]);
-    assert.deepEqual(assembler.counts, { ...none, abandoned: 1, late: 2 });
-  });
-
-  test("messages of which nothing came are counted", () => {
+  test("messages of which nothing came are counted once the window has left them", () => {
     const { push, given, assembler } = bench();
     push(split("a", 65_530)[0]!);
     push(split("b", 4)[0]!);
     assert.deepEqual(given, ["a", "b"]);
+    assert.deepEqual(assembler.counts, { ...none, skipped: 5 });
+    push(split("c", 9)[0]!);
     assert.deepEqual(assembler.counts, { ...none, skipped: 9 });
-  });
-
-  test("the middle of a message from a peer that was not heard before is remembered by nobody", () => {
-    const { push, given, assembler } = bench();
-    const late = split(text("a", 2), 9);
-    push(late[1]!);
-    for (const datagram of split(text("b", 2), 3)) push(datagram);
-    assert.deepEqual(given, [text("b", 2)]);
-    assert.deepEqual(assembler.counts, { ...none, broken: 1 });
+    push(split("d", 10_000)[0]!);
+    assert.deepEqual(assembler.counts, { ...none, skipped: 9_999 });
   });
 
   test("nothing more for five seconds gives the message up", () => {
@@ -146,14 +176,18 @@ describe("parts", () => {
     assert.deepEqual(given, ["a", "c"]);
   });
 
-  test("an offset alone buys no memory, and what came is never doubled by more than once", () => {
-    const { push, state, assembler } = bench();
+  test("an index or a number of parts buys no memory, and what came is never doubled by more than once", () => {
+    const { push, state, assembler } = bench({ maxMessageBytes: 16 * 1024 * 1024 });
     push(split("a", 1)[0]!);
-    // number 2, offset 16 MiB
-    push(Buffer.from("8501021a01000000f443616263", "hex"));
-    assert.equal(state.peakBytes, 0);
-    assert.equal(assembler.counts.broken, 1);
-    const parts = split(text("b", 100), 3);
+    // number 2, part 60,000 of 65,535, 3 bytes
+    push(Buffer.from("85010219ea6019ffff43616263", "hex"));
+    assert.ok(state.usedBytes < 300);
+    // number 3, part 0 of 65,535, 493 bytes: it would have 32 MB
+    push(Buffer.concat([Buffer.from("8501030019ffff5901ed", "hex"), Buffer.alloc(493)]));
+    assert.deepEqual(assembler.counts, { ...none, outOfOrder: 1, tooLarge: 1 });
+    assembler.yield();
+    assert.equal(state.usedBytes, 0);
+    const parts = split(text("b", 100), 4);
     let came = 0;
     for (const datagram of parts.slice(0, -1)) {
       push(datagram);

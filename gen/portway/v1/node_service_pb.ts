@@ -756,8 +756,9 @@ export type UdpConnectionStatus = Message<"portway.v1.UdpConnectionStatus"> & {
   owner: string;
 
   /**
-   * Messages and parts of messages that were lost or left out since the link was established, by reason: "skipped",
-   * "broken", "abandoned", "late", "doubled", "unproven", …
+   * What happened to messages and parts of messages since the link was established, by reason. Messages that were lost:
+   * "skipped", "abandoned", "broken", "expired", "unproven", … Parts of messages that were left out, "late" and "doubled",
+   * or that came before an earlier one, "outOfOrder".
    *
    * @generated from field: map<string, uint64> lost = 11;
    */

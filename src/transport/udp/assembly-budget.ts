@@ -1,4 +1,4 @@
-import type { AssemblyRoom } from "../../wire/parts.js";
+import type { AssemblyRoom } from "../../wire/begun-message.js";
 
 /** One who puts messages together, as the others see it who need memory too. */
 export interface BudgetHolder {

@@ -18,6 +18,10 @@ import type { UdpOptions } from "./udp-options.js";
 const lingerMs = 1_000;
 /** What a datagram counts besides the part in it, in either direction: the most that its head may have. */
 const datagramHeadBytes = 15;
+/** A stride is a third of the circle of numbers, less a few: two of them go past whatever a peer has kept count to. */
+const strideNumbers = 20_000;
+/** A message that everyone drops: two empty routes, and nothing. */
+const heartbeat = Buffer.from([0x83, 0x80, 0x80, 0x40]);
 
 /** The ids of a connection of which both ends know that it is one. */
 export interface ConnectionIds {
@@ -60,6 +64,7 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
   #isProven: boolean;
   #ids: ConnectionIds | undefined;
   #number: number;
+  #stridesLeft = 2;
   #user: ConnectionUser | undefined;
   #blockedBy: Gate | undefined;
   #waiting: Waiting[] = [];
@@ -186,8 +191,29 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
     }
     this.#sentMessages += 1;
     this.#sentBytes += message.payloadBytes;
-    this.#put(encodeMessage(allowed).subarray(lengthBytes));
+    this.#putInStep(allowed);
     return undefined;
+  }
+
+  /**
+   * A node of another make may have kept count of an earlier connection from here, perhaps of a process that is gone, and
+   * passes over what is behind that. It never forgets; so the first numbers stride around the circle, with heartbeats as
+   * far as they may be sent, else with messages.
+   */
+  #putInStep(message: Message): void {
+    if (this.#ids !== undefined) this.#stridesLeft = 0;
+    const bytes = heartbeat.length + datagramHeadBytes + datagramBytes(message);
+    while (this.#stridesLeft > 0 && (this.#isProven || bytes <= this.#allowance)) {
+      this.#put(heartbeat);
+      this.#stride();
+    }
+    this.#put(encodeMessage(message).subarray(lengthBytes));
+    if (this.#stridesLeft > 0) this.#stride();
+  }
+
+  #stride(): void {
+    this.#stridesLeft -= 1;
+    this.#number = (this.#number + strideNumbers - 1) & 0xffff;
   }
 
   /** Says something about the connection, in its turn among the messages. */

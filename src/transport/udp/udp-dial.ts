@@ -75,7 +75,7 @@ export class UdpDial implements DatagramSocketUser {
     } catch {
       return;
     }
-    const notice = part.offset === 0 && part.isLast ? decodeNotice(bytes, part.start, part.end) : undefined;
+    const notice = part.total === 1 ? decodeNotice(bytes, part.start, part.end) : undefined;
     if (notice !== undefined) {
       if (notice.dialerId.equals(this.#dialerId)) this.#noticed(connection, notice, part);
       return;

@@ -105,14 +105,13 @@ export class UdpListener implements Listener, DatagramSocketUser {
     }
     const known = this.#peers.get(key);
     known?.heard(part);
-    const notice = part.offset === 0 && part.isLast ? decodeNotice(bytes, part.start, part.end) : undefined;
+    const notice = part.total === 1 ? decodeNotice(bytes, part.start, part.end) : undefined;
     if (notice !== undefined) {
       known?.passNumber(part.number);
       this.#noticed(key, { host: from.address, port: from.port }, known, notice, part);
       return;
     }
-    // What is not the beginning of a message tells nothing of whom it comes from.
-    if (known === undefined && (part.offset > 0 || this.#refusal(this.#isStale, true) !== undefined)) return;
+    if (known === undefined && this.#refusal(this.#isStale, true) !== undefined) return;
     const peer = known ?? this.#newPeer(key, { host: from.address, port: from.port });
     if (known === undefined) peer.heard(part);
     peer.received(bytes, part);

@@ -8,11 +8,12 @@ import type { SocketAddress } from "../../../src/model/socket-address.js";
 import type { Connection } from "../../../src/transport/transport.js";
 import type { UdpOptions } from "../../../src/transport/udp/udp-options.js";
 import { UdpTransport } from "../../../src/transport/udp/udp-transport.js";
-import { decodeDatagram, splitMessage } from "../../../src/wire/datagram.js";
+import { decodeDatagram, numberDistance, type Part, splitMessage } from "../../../src/wire/datagram.js";
 import { decodeMessage } from "../../../src/wire/decode.js";
 import { encodeMessage } from "../../../src/wire/encode.js";
 import { lengthBytes } from "../../../src/wire/limits.js";
 import { decodeNotice, encodeNotice, type Notice, type NoticeKind } from "../../../src/wire/notice.js";
+import { PartAssembler } from "../../../src/wire/parts.js";
 import { CollectingUser } from "../../suites/collecting-user.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
@@ -91,10 +92,14 @@ class PlainPeer {
     return this.#came.shift()!;
   }
 
+  /** The next that is none of the empty ones, which everyone drops. */
   async nextMessage(): Promise<Message> {
-    const bytes = await this.next();
-    const { start, end } = decodeDatagram(bytes);
-    return decodeMessage(bytes, start, end);
+    for (;;) {
+      const bytes = await this.next();
+      const { start, end } = decodeDatagram(bytes);
+      const message = decodeMessage(bytes, start, end);
+      if (!message.onward.isEmpty) return message;
+    }
   }
 
   async nextNotice(): Promise<Notice> {
@@ -104,6 +109,10 @@ class PlainPeer {
     assert.ok(notice !== undefined, "a notice was expected");
     return notice;
   }
+}
+
+function textOf(datagram: Buffer, { start, end }: Part): string {
+  return decodeMessage(datagram, start, end).payload.toString();
 }
 
 async function listening(t: TestContext, options: UdpOptions = {}) {
@@ -155,7 +164,7 @@ describe("a peer that has not shown that it receives", () => {
     const connection = connections[0]!;
     for (let sent = 0; sent < 100; sent += 1) connection.send(message(Buffer.alloc(40)));
     const { sentMessages } = connection.traffic;
-    for (let came = 0; came < sentMessages; came += 1) await peer.next();
+    for (let came = 0; came < sentMessages; came += 1) await peer.nextMessage();
     assert.ok(sentMessages > 0);
     assert.ok(peer.receivedBytes <= peer.sentBytes, `${peer.receivedBytes} for ${peer.sentBytes}`);
     assert.deepEqual(connection.lost, { unproven: 100 - sentMessages });
@@ -179,7 +188,7 @@ describe("a peer that has not shown that it receives", () => {
     await users[0]!.has(2);
     assert.equal(users[0]!.messages[1]!.onward, "0#us");
     connection.send(message(Buffer.alloc(3_000)));
-    for (let came = 0; came < 7; came += 1) await peer.next();
+    while (decodeDatagram(await peer.next()).index < 6);
     assert.deepEqual(connection.lost, {});
     connection.send(message("more", { onward: "app", back: "us" }));
     assert.equal((await peer.nextMessage()).return.toString(), "0#us");
@@ -304,11 +313,12 @@ describe("a listener", () => {
     assert.equal(clock.pending, 0);
   });
 
-  test("goes on counting where it stopped when a peer comes back", { timeout }, async (t) => {
+  test("counts on from where it stopped when a peer comes back", { timeout }, async (t) => {
     const { listener, users, connections, accepted } = await listening(t);
     const peer = await PlainPeer.bind(t);
     const answer = async (at: number): Promise<number> => {
-      await peer.sendMessage(listener.bound, message(Buffer.alloc(300)));
+      // What comes of it does not pay for more than the answer.
+      await peer.sendMessage(listener.bound, message("x"));
       await accepted(at + 1);
       await users[at]!.has(1);
       connections[at]!.send(message("x"));
@@ -316,8 +326,46 @@ describe("a listener", () => {
     };
     const first = await answer(0);
     connections[0]!.close();
-    assert.equal(await answer(1), (first + 1) & 0xffff);
+    const ahead = numberDistance(await answer(1), first);
+    assert.ok(ahead > 0, `${ahead} numbers ahead`);
   });
+
+  for (const [what, asked, tries] of [
+    ["at once, if it may send two heartbeats first", 300, 1],
+    ["with its third message, if it may send no more than those", 5, 3],
+  ] as const) {
+    test(`is heard by a peer that has kept count of an earlier process's messages: ${what}`, {
+      timeout,
+    }, async (t) => {
+      for (let kept = 0; kept < 65_536; kept += 4_096) {
+        const { listener, users, connections, accepted } = await listening(t);
+        const peer = await PlainPeer.bind(t);
+        const reader = new PartAssembler({
+          maxMessageBytes: 1_000,
+          room: { take: () => true, giveBack() {} },
+          expireAfterMs: Number.POSITIVE_INFINITY,
+          resyncAfterMs: Number.POSITIVE_INFINITY,
+        });
+        reader.pass(kept, 0);
+        const heard: string[] = [];
+        for (let sent = 1; sent <= 4; sent += 1) {
+          await peer.sendMessage(listener.bound, message(Buffer.alloc(asked)));
+          await accepted();
+          await users[0]!.has(sent);
+          connections[0]!.send(message(`try ${sent}`));
+          for (let text: string | undefined; text !== `try ${sent}`; ) {
+            const bytes = await peer.next();
+            const part = decodeDatagram(bytes);
+            text = textOf(bytes, part);
+            if (reader.push(bytes, part, 0) !== undefined && text !== "") heard.push(text);
+          }
+        }
+        const sure = ["try 1", "try 2", "try 3", "try 4"].slice(tries - 1);
+        assert.deepEqual(heard.slice(-sure.length), sure, `one that had come to ${kept}`);
+        assert.deepEqual(connections[0]!.lost, {});
+      }
+    });
+  }
 
   test("keeps peers apart by their addresses", { timeout }, async (t) => {
     const { listener, users, accepted } = await listening(t);
@@ -358,12 +406,12 @@ describe("a dialed peer", () => {
     const peer = await PlainPeer.bind(t);
     const user = new CollectingUser();
     const connection = await transport.dial(peer.address, () => user);
-    const heartbeat = await peer.nextMessage();
+    const first = await peer.next();
+    const { start, end } = decodeDatagram(first);
+    const heartbeat = decodeMessage(first, start, end);
     assert.ok(heartbeat.onward.isEmpty && heartbeat.return.isEmpty);
     connection.send(message("hello"));
-    let next = await peer.nextMessage();
-    while (next.onward.isEmpty) next = await peer.nextMessage();
-    assert.equal(next.payload.toString(), "hello");
+    assert.equal((await peer.nextMessage()).payload.toString(), "hello");
     await peer.sendMessage(connection.local, message("answer"));
     await user.has(1);
     connection.close();
@@ -376,10 +424,15 @@ describe("a dialed peer", () => {
     const peer = await PlainPeer.bind(t);
     const connection = await transport.dial(peer.address, () => new CollectingUser());
     for (let sent = 0; sent < 5; sent += 1) connection.send(message("hello"));
-    const first = decodeDatagram(await peer.next()).number;
-    for (let came = 1; came < 6; came += 1) {
-      assert.equal(decodeDatagram(await peer.next()).number, (first + came) & 0xffff);
+    let last = decodeDatagram(await peer.next()).number;
+    const steps: number[] = [];
+    while (steps.length < 7) {
+      const { number } = decodeDatagram(await peer.next());
+      steps.push(numberDistance(number, last));
+      last = number;
     }
+    // Two heartbeats go around the circle before the first message.
+    assert.deepEqual(steps, [1, 20_000, 20_000, 1, 1, 1, 1]);
   });
 
   test("that speaks first is there", { timeout }, async (t) => {
