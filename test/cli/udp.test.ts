@@ -35,6 +35,10 @@ describe("udp-listener", () => {
     assert.equal(listener.type, "Udp");
     const show = await portway("udp-listener show :7000 --at n1 --output json", { daemon });
     assert.deepEqual(JSON.parse(show.stdout), listener);
+    const node = await portway("node show n1 --output json", { daemon });
+    assert.deepEqual(JSON.parse(node.stdout).transports.at(-1), listener);
+    const plain = await portway("node show n1", { daemon, terminal: true, env: { NO_COLOR: "1" } });
+    assert.match(plain.stdout, /\n {2}UDP listener {2}127\.0\.0\.1:7000\n/);
     assert.equal((await portway("udp-listener delete 127.0.0.1:7000 --at n1 -y", { daemon })).code, 0);
     const { code, stderr } = await portway("udp-listener show 7000 --at n1", { daemon });
     assert.notEqual(code, 0);

@@ -145,10 +145,14 @@ export async function nodeDetails(cli: Cli, id: string): Promise<NodeDetails> {
   const none = { node, listeners: [], services: [], inlets: [], outlets: [] };
   if (!isRunning(node)) return none;
   const page = (pageToken: string) => ({ parent, pageSize, pageToken });
-  const [listeners, services, inlets, outlets] = await Promise.all([
+  const [tcpListeners, udpListeners, services, inlets, outlets] = await Promise.all([
     listAll(
       (token) => client.nodes.listTcpListeners(page(token), cli.call()),
       (answer) => answer.tcpListeners,
+    ),
+    listAll(
+      (token) => client.nodes.listUdpListeners(page(token), cli.call()),
+      (answer) => answer.udpListeners,
     ),
     listAll(
       (token) => client.nodes.listServices(page(token), cli.call()),
@@ -163,7 +167,7 @@ export async function nodeDetails(cli: Cli, id: string): Promise<NodeDetails> {
       (answer) => answer.outlets,
     ),
   ]);
-  return { node, listeners, services, inlets, outlets };
+  return { node, listeners: [...tcpListeners, ...udpListeners], services, inlets, outlets };
 }
 
 /** Says on standard error what a person should know of a node: that it is open to the network. */

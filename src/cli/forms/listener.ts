@@ -13,7 +13,7 @@ export function listenerJson(listener: Listener): object {
     mode: "Listen",
     processor_address: status?.address ? `0#${status.address}` : null,
     socket_addr: listenerAddress(listener),
-    type: isUdp(listener) ? "Udp" : "Tcp",
+    type: listenerType(listener),
     worker_addr: "<none>",
   };
 }
@@ -25,7 +25,7 @@ export function listenerAddress({ spec, status }: Listener): string {
 /** What a node on this machine reaches the listener by. */
 export function listenerRoute(listener: Listener): string {
   const route = localRoute(listenerAddress(listener)).named;
-  return isUdp(listener) ? route.replace(/\/tcp\/(\d+)$/, "/udp/$1") : route;
+  return listenerType(listener) === "Udp" ? route.replace(/\/tcp\/(\d+)$/, "/udp/$1") : route;
 }
 
 export function listenerPlain(listener: Listener, style: Style): string {
@@ -35,8 +35,8 @@ export function listenerPlain(listener: Listener, style: Style): string {
   return `  ${style.cyan(listenerAddress(listener))}  ${connections}${own}`;
 }
 
-function isUdp({ $typeName }: Listener): boolean {
-  return $typeName === "portway.v1.UdpListener";
+export function listenerType({ $typeName }: Listener): "Tcp" | "Udp" {
+  return $typeName === "portway.v1.UdpListener" ? "Udp" : "Tcp";
 }
 
 function isOwn({ status }: Listener): boolean {

@@ -1,21 +1,16 @@
-import {
-  type Node,
-  type Service,
-  ServiceKind,
-  type TcpListener,
-} from "../../../gen/portway/v1/node_service_pb.js";
+import { type Node, type Service, ServiceKind } from "../../../gen/portway/v1/node_service_pb.js";
 import type { Inlet, Outlet } from "../../../gen/portway/v1/portal_service_pb.js";
 import { State } from "../../../gen/portway/v1/resource_pb.js";
 import { idOf } from "../names.js";
 import { localRoute } from "../route-argument.js";
 import type { Style } from "../style.js";
-import { listenerJson } from "./listener.js";
+import { type Listener, listenerAddress, listenerJson, listenerType } from "./listener.js";
 import { inletJson, outletJson } from "./portal.js";
 
 /** A node with what is on it. */
 export interface NodeDetails {
   readonly node: Node;
-  readonly listeners: readonly TcpListener[];
+  readonly listeners: readonly Listener[];
   readonly services: readonly Service[];
   readonly inlets: readonly Inlet[];
   readonly outlets: readonly Outlet[];
@@ -95,7 +90,8 @@ export function nodePlain(details: NodeDetails, style: Style): string {
     say("Route", localRoute(status.tcpListenerAddress).named);
   }
   if (status?.httpServerAddress) say("HTTP server", `http://${status.httpServerAddress}/`);
-  for (const { status: listener } of listeners) say("TCP listener", listener?.boundAddress ?? "");
+  for (const listener of listeners)
+    say(`${listenerType(listener).toUpperCase()} listener`, listenerAddress(listener));
   for (const service of services) say("Service", `/service/${service.status?.address ?? idOf(service.name)}`);
   for (const { name, spec, status: inlet } of inlets) {
     say("Inlet", `${idOf(name)}: ${inlet?.boundAddress ?? ""} → ${spec?.to ?? ""}`);
