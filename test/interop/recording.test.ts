@@ -7,25 +7,37 @@ import { freePort } from "../e2e/support/ports.js";
 import { connectTo, exchange, exchangeOn, fateOf } from "../e2e/support/tcp-client.js";
 import { behaviours, TcpTarget } from "../e2e/support/tcp-target.js";
 import { until, within } from "../e2e/support/until.js";
-import { checkSession, type RecordedSession, recordingFile } from "../wire/recorded-vectors.js";
+import {
+  checkExchange,
+  checkSession,
+  type RecordedExchange,
+  type RecordedSession,
+  recordingFile,
+} from "../wire/recorded-vectors.js";
 import { Link } from "./support/link.js";
 import { OckamNode } from "./support/ockam-node.js";
 import { PortwayNode } from "./support/portway-node.js";
+import { UdpLink } from "./support/udp-link.js";
 
 type Party = "Ockam" | "Portway";
 
 const recorded: RecordedSession[] = [];
+const exchanges: RecordedExchange[] = [];
 const pace = { pingMs: 500, retryMs: 500 };
 
+const otherThan = { Ockam: "Portway", Portway: "Ockam" } as const;
+
 function keep(name: string, dialer: Party, { frames }: Link): void {
-  const session = {
-    name,
-    dialer,
-    listener: dialer === "Ockam" ? "Portway" : "Ockam",
-    frames: [...frames],
-  } as const;
+  const session = { name, dialer, listener: otherThan[dialer], frames: [...frames] };
   checkSession(session);
   recorded.push(session);
+}
+
+function keepExchange(name: string, dialer: Party, link: UdpLink): void {
+  const { datagrams } = link;
+  const exchange = { name, dialer, listener: otherThan[dialer], datagrams, messages: link.messages() };
+  checkExchange(exchange);
+  exchanges.push(exchange);
 }
 
 /** Whether a frame with this payload has passed. */
@@ -162,14 +174,45 @@ test("a secure channel of Ockam's through Portway", async () => {
   keep("the handshake and two messages of a secure channel between nodes of Ockam", "Ockam", link);
 });
 
+test("messages that Portway sends to Ockam over UDP", async () => {
+  await using portway = await PortwayNode.create("n1");
+  await using ockam = new OckamNode();
+  await using link = await UdpLink.to((await ockam.bindUdp()).port);
+  const toOckam = await portway.udpConnect(link.port);
+  assert.equal(await portway.send([toOckam, "echo"], "hello"), "hello");
+  assert.equal(await portway.send([toOckam, "uppercase"], "a".repeat(1_200)), "A".repeat(1_200));
+  keepExchange("a dial, echo in one part, and uppercase in three", "Portway", link);
+});
+
+test("messages that Ockam sends to Portway over UDP", async () => {
+  await using portway = await PortwayNode.create("n1");
+  await using ockam = new OckamNode();
+  await using link = await UdpLink.to(await portway.udpListener());
+  const { worker } = await ockam.bindUdp(link.port);
+  const hasEmptyPart = (): boolean => link.datagrams.some(({ partHex }) => partHex === "");
+  for (const bytes of [5, 1_200]) {
+    assert.equal((await ockam.send([worker, "echo"], Buffer.alloc(bytes, 7))).byteLength, bytes);
+  }
+  // Ockam's message of one of these sizes fills its part.
+  for (let bytes = 350; !hasEmptyPart(); bytes += 1) {
+    assert.ok(bytes < 493);
+    const before = link.datagrams.length;
+    assert.equal((await ockam.send([worker, "echo"], Buffer.alloc(bytes, 7))).byteLength, bytes);
+    if (!hasEmptyPart()) link.datagrams.splice(before);
+  }
+  keepExchange("echo in one part and in three, and of a message that fills its part", "Ockam", link);
+});
+
 test("all of it is kept where a recording was asked for", () => {
   assert.equal(recorded.length, 9);
+  assert.equal(exchanges.length, 2);
   const folder = process.env["PORTWAY_INTEROP_RECORD"];
   if (folder === undefined) return;
   const today = new Date().toISOString().slice(0, 10);
   const recording = {
     origin: `recorded between Portway and nodes of ockam 0.150.0 (published crate, Rust) on loopback, ${today}, by npm run test:interop -- --record`,
     sessions: recorded,
+    exchanges,
   };
   writeFileSync(join(folder, recordingFile), `${JSON.stringify(recording, null, 2)}\n`);
 });

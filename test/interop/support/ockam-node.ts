@@ -110,8 +110,9 @@ export class OckamNode implements AsyncDisposable {
   }
 
   /** A text of less than 128 letters as `ockam message send` sends it: counted. */
-  async sendText(to: readonly string[], text: string): Promise<string> {
-    const answer = await this.send(to, Buffer.from(`${String.fromCharCode(text.length)}${text}`, "latin1"));
+  async sendText(to: readonly string[], text: string, limitMs = patienceMs): Promise<string> {
+    const counted = Buffer.from(`${String.fromCharCode(text.length)}${text}`, "latin1");
+    const answer = await this.send(to, counted, limitMs);
     return answer.subarray(1).toString("latin1");
   }
 

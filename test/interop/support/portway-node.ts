@@ -35,6 +35,18 @@ export class PortwayNode implements AsyncDisposable {
     return said.replace("/worker/", "");
   }
 
+  /** The worker of a UDP connection to a port of 127.0.0.1. */
+  async udpConnect(port: number): Promise<string> {
+    const said = await this.machine.run(`udp-connection create --from ${this.name} --to 127.0.0.1:${port}`);
+    return said.replace("/worker/", "");
+  }
+
+  /** Listens for datagrams; its port. */
+  async udpListener(): Promise<number> {
+    const said = await this.machine.run(`udp-listener create 127.0.0.1:0 --at ${this.name}`);
+    return Number(said.split("/udp/")[1]);
+  }
+
   async hop(address: string): Promise<void> {
     await this.machine.run(`service start hop --addr ${address} --at ${this.name}`);
   }
