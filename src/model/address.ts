@@ -4,6 +4,9 @@ import { PortwayError } from "../base/errors.js";
 /** Which transport reads the value of an address; `local` delivers to workers of the node. */
 export const transportType = { local: 0, tcp: 1, udp: 2 } as const;
 
+const unreliableMark = "udp_";
+const unreliableWorker = new RegExp(`^${unreliableMark}[0-9a-f]{32}$`);
+
 /** The most bytes that an address may have which is given as text; one from the wire may have more. */
 export const maxAddressBytes = 255;
 
@@ -42,6 +45,19 @@ export class Address {
   /** A local address that nobody can guess: 16 random bytes as 32 lower-case hex digits. */
   static random(): Address {
     return Address.local(randomHex());
+  }
+
+  /**
+   * The same for a worker that sends over a transport on which messages may be lost: `udp_` and 32 digits. Whoever finds
+   * it in a route, on whatever node, knows that of the route.
+   */
+  static randomUnreliable(): Address {
+    return Address.local(`${unreliableMark}${randomHex()}`);
+  }
+
+  /** It says of itself that messages may be lost behind it; one that says nothing may be such a hop all the same. */
+  get isUnreliable(): boolean {
+    return this.type === transportType.udp || unreliableWorker.test(this.text);
   }
 
   /**

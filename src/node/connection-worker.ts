@@ -23,7 +23,7 @@ export interface ConnectionWorkerOptions {
  * the return route. It keeps its address from link to link; while there is none, messages are dropped.
  */
 export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Disposable {
-  readonly address = Address.random();
+  readonly address: Address;
   readonly by: Arrival["by"];
   readonly isReliable: boolean;
   readonly hops: ReadonlySet<string>;
@@ -40,6 +40,7 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
     this.#router = router;
     this.by = by;
     this.isReliable = isReliable;
+    this.address = isReliable ? Address.random() : Address.randomUnreliable();
     this.#lost = lost;
     this.hops = new Set(
       [...router.workers()].filter(({ service }) => service === "hop").map(({ address }) => address.key),

@@ -99,11 +99,6 @@ export class Connections {
     return worker;
   }
 
-  /** True if a connection has this worker address. */
-  hasWorker(workerAddress: string): boolean {
-    return this.#store.values().some(({ worker }) => worker.address.text === workerAddress);
-  }
-
   /** The created connection with this worker address. */
   createdWith(workerAddress: string): DialedConnection | undefined {
     return this.#store.values().find(({ worker }) => worker.address.text === workerAddress)?.dialed;

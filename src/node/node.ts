@@ -2,7 +2,6 @@ import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import type { Route } from "../model/route.js";
-import { formatSocketAddress } from "../model/socket-address.js";
 import { createRelayService, type RelayService } from "../relay/relay-service.js";
 import { defaultAccessPolicy } from "../routing/access-policy.js";
 import type { Link } from "../routing/link.js";
@@ -95,7 +94,6 @@ export class Node {
       ...base,
       plainSockets,
       linkFor: (plan, owner, maxRetryMs) => this.#linkFor(plan, owner, maxRetryMs),
-      mustBeReliable: (plan, route) => this.#mustBeReliable(plan, route),
     });
   }
 
@@ -221,15 +219,6 @@ export class Node {
 
   #transportOf({ over }: RoutePlan): Transport {
     return over === "udp" ? this.#udp : this.#transport;
-  }
-
-  #mustBeReliable({ over, peer, tail }: RoutePlan, route: string): void {
-    const worker = tail.addresses().find(({ text }) => this.udpConnections.hasWorker(text));
-    if (over !== "udp" && worker === undefined) return;
-    const hop =
-      over === "udp" ? `${formatSocketAddress(peer!)} over UDP` : `the UDP connection ${worker!.text}`;
-    const said = `a portal can't go along "${route}": messages may be lost on the way through ${hop}`;
-    throw new PortwayError("unreliable_route", said, { route, hop });
   }
 
   #linkFor(plan: RoutePlan, owner: string, maxRetryMs: number | undefined): { link: Link; plan: RoutePlan } {

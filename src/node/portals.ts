@@ -11,7 +11,7 @@ import type { Router } from "../routing/router.js";
 import type { ChangeLog } from "./change-log.js";
 import type { Created, WaitOptions } from "./engine.js";
 import type { InletResource, InletSpec, Liveness, OutletResource, OutletSpec } from "./resources.js";
-import { planRoute, type RoutePlan } from "./route-resolver.js";
+import { mustBeReliable, planRoute, type RoutePlan } from "./route-resolver.js";
 import { type Entry, Store } from "./store.js";
 import { settledWithin } from "./waiting.js";
 
@@ -32,8 +32,6 @@ export interface PortalsOptions {
     owner: string,
     maxRetryMs: number | undefined,
   ) => { link: Link; plan: RoutePlan };
-  /** Throws `unreliable_route` for a plan that leads over a connection on which messages may be lost. */
-  readonly mustBeReliable: (plan: RoutePlan, route: string) => void;
   readonly plainSockets: boolean;
   readonly changes: ChangeLog;
   readonly clock: Clock;
@@ -67,7 +65,7 @@ export class Portals {
     const { router, clock, log, plainSockets } = this.#options;
     const bind = parseSocketAddress(spec.bindAddress === "" ? "127.0.0.1:0" : spec.bindAddress);
     const plan = planRoute(spec.to);
-    this.#options.mustBeReliable(plan, spec.to);
+    mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
     const name = id === "" ? randomBytes(4).toString("hex") : id;

@@ -1,7 +1,7 @@
 import { PortwayError } from "../base/errors.js";
 import { MultiAddr } from "../model/multiaddr.js";
 import { Route } from "../model/route.js";
-import type { SocketAddress } from "../model/socket-address.js";
+import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import type { Link, LinkListener } from "../routing/link.js";
 
 /** What a MultiAddr asks for: perhaps a node to connect to, and the workers behind that. */
@@ -24,6 +24,15 @@ export function planRoute(text: string): RoutePlan {
     throw new PortwayError("bad_route", said, { route: text });
   }
   return { peer: undefined, over: undefined, tail: Route.of(...workers) };
+}
+
+/** Throws `unreliable_route` for a plan that names a hop on which messages may be lost, on this node or behind it. */
+export function mustBeReliable({ over, peer, tail }: RoutePlan, route: string): void {
+  const far = tail.addresses().find((address) => address.isUnreliable);
+  if (over !== "udp" && far === undefined) return;
+  const hop = over === "udp" ? `${formatSocketAddress(peer!)} over UDP` : `the UDP connection ${far!.text}`;
+  const said = `a portal can't go along "${route}": messages may be lost on the way through ${hop}`;
+  throw new PortwayError("unreliable_route", said, { route, hop });
 }
 
 /**

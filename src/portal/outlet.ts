@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Roster } from "../base/roster.js";
 import { connectReason } from "../base/socket-errors.js";
-import { type Address, transportType } from "../model/address.js";
+import type { Address } from "../model/address.js";
 import type { Message } from "../model/message.js";
 import type { Route } from "../model/route.js";
 import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
@@ -144,7 +144,7 @@ export class Outlet implements Worker, Disposable {
   }
 }
 
-/** A lost message would be a hole in a session's bytes: none is opened over a transport that loses some. */
+/** A lost message would be a hole in a session's bytes: none is opened along a route on which some may be. */
 function isUnreliable({ entrance, return: back }: Message): boolean {
-  return entrance?.isReliable === false || back.addresses().some(({ type }) => type === transportType.udp);
+  return entrance?.isReliable === false || back.addresses().some((hop) => hop.isUnreliable);
 }

@@ -52,7 +52,7 @@ describe("udp-connection", () => {
     await portway("udp-listener create 127.0.0.1:7000 --at n1", { daemon });
     const { code, stdout } = await portway("udp-connection create --from n1 --to 127.0.0.1:7000", { daemon });
     assert.equal(code, 0);
-    assert.match(stdout, /^\/worker\/[0-9a-f]{32}$/);
+    assert.match(stdout, /^\/worker\/udp_[0-9a-f]{32}$/);
   });
 
   test("is listed and shown with what was lost, and deleted", async () => {

@@ -185,6 +185,42 @@ test("an outlet opens no session for what has come over UDP, and counts it", asy
   );
 });
 
+test("a portal is refused along a route whose hop over UDP is between two other nodes, at both ends", async () => {
+  for (const node of ["n1", "n2", "n3", "n4"]) await createNode(node);
+  for (const node of ["n2", "n3"]) await engine.services.create(node, "hop", { kind: "hop" });
+  const connect = async (from: string, to: string): Promise<string> => {
+    const { tcpListenerAddress } = (await engine.nodes.get(to)).status;
+    const spec = { peerAddress: tcpListenerAddress };
+    const { resource } = await engine.tcpConnections.create(from, "", spec, { waitMs: 5_000 });
+    return resource.status.workerAddress;
+  };
+  const udp = await engine.udpConnections.create(
+    "n2",
+    "",
+    { peerAddress: await listen("n3") },
+    { waitMs: 5_000 },
+  );
+  const middle = udp.resource.status.workerAddress;
+  assert.match(middle, /^udp_[0-9a-f]{32}$/);
+  const way =
+    `/worker/${await connect("n1", "n2")}/service/hop/worker/${middle}` +
+    `/service/hop/worker/${await connect("n3", "n4")}`;
+  assert.equal(await send("n1", `${way}/service/uppercase`), "HELLO");
+  await assert.rejects(engine.inlets.create("n1", "i", { bindAddress: "", to: `${way}/service/outlet` }), {
+    code: "unreliable_route",
+    message: new RegExp(`through the UDP connection ${middle}$`),
+  });
+  await engine.outlets.create("n4", "outlet", { target: "127.0.0.1:9" });
+  const ping = engine.sendMessage(
+    { node: "n1", to: `${way}/service/outlet`, payload: Uint8Array.of(0), timeoutMs: 5_000 },
+    {},
+  );
+  ping.catch(() => {});
+  await until(
+    async () => (await engine.outlets.get("n4", "outlet")).status.sessions.failed["unreliable_route"] === 1,
+  );
+});
+
 async function until(isSo: () => Promise<boolean>): Promise<void> {
   const endMs = Date.now() + 15_000;
   while (!(await isSo())) {

@@ -380,7 +380,7 @@ function udpRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
     if (!daemon.bound.has(peerAddress)) {
       throw failure(Code.Unavailable, "CONNECT_FAILED", `${peerAddress} refused the connection`);
     }
-    const workerAddress = hex();
+    const workerAddress = `udp_${hex()}`;
     const created = item(`nodes/${id}/udpConnections/${workerAddress}`, { peerAddress });
     created.status = {
       origin: UdpConnectionOrigin.CREATED,
