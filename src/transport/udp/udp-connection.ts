@@ -1,23 +1,21 @@
 import { PortwayError } from "../../base/errors.js";
 import { Gate, type GateWaiter } from "../../base/gate.js";
-import { Address } from "../../model/address.js";
 import type { Message } from "../../model/message.js";
 import type { SocketAddress } from "../../model/socket-address.js";
-import { maxPartBytes, nextNumber, type Part, splitMessage } from "../../wire/datagram.js";
+import { nextNumber, type Part, splitMessage } from "../../wire/datagram.js";
 import { decodeMessage } from "../../wire/decode.js";
-import { encodeMessage, frameBytes } from "../../wire/encode.js";
+import { encodeMessage } from "../../wire/encode.js";
 import { lengthBytes } from "../../wire/limits.js";
 import { encodeNotice, type Notice } from "../../wire/notice.js";
 import { type Assembled, PartAssembler } from "../../wire/parts.js";
 import type { Attach, CloseReason, Connection, ConnectionTraffic, ConnectionUser } from "../transport.js";
+import { AddressProof, bodyBytes } from "./address-proof.js";
 import type { AssemblyBudget, BudgetHolder } from "./assembly-budget.js";
 import { DatagramQueue, type SendDatagram } from "./datagram-queue.js";
 import type { UdpOptions } from "./udp-options.js";
 
 /** How long a closing connection may take to send what is queued. */
 const lingerMs = 1_000;
-/** What a datagram counts besides the part in it, in either direction: the most that its head may have. */
-const datagramHeadBytes = 15;
 /** A stride is a third of the circle of numbers, less a few: two of them go past whatever a peer has kept count to. */
 const strideNumbers = 20_000;
 /** A message that everyone drops: two empty routes, and nothing. */
@@ -59,9 +57,7 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
   readonly #assembler: PartAssembler;
   readonly #queue: DatagramQueue;
   readonly #gate: Gate;
-  /** In front of return routes that go to an unproven peer: a message that comes along it has been received there. */
-  #proof: Address | undefined;
-  #isProven: boolean;
+  readonly #proof: AddressProof;
   #ids: ConnectionIds | undefined;
   #number: number;
   #stridesLeft = 2;
@@ -74,8 +70,6 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
   #closeReason: CloseReason = "closed_here";
   #linger: Disposable | undefined;
   #lastHeardMs: number;
-  #heardBytes = 0;
-  #saidBytes = 0;
   #malformed = 0;
   #notTaken = 0;
   #unproven = 0;
@@ -91,7 +85,7 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
     this.peer = peer;
     this.local = local;
     this.#number = firstNumber;
-    this.#isProven = isProven;
+    this.#proof = new AddressProof(isProven);
     this.#lastHeardMs = limits.clock.monotonicMs();
     this.#assembler = new PartAssembler({
       maxMessageBytes: limits.maxFrameBytes,
@@ -117,7 +111,7 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
 
   /** It has shown that it receives where it says it is. */
   get isProven(): boolean {
-    return this.#isProven;
+    return this.#proof.isProven;
   }
 
   /** Undefined while the peer has not said that it knows notices. */
@@ -167,7 +161,7 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
   /** Both ends know of each other: the peer receives what is sent to it. */
   confirm(ids: ConnectionIds): void {
     this.#ids = ids;
-    this.#isProven = true;
+    this.#proof.confirm();
   }
 
   isCalled({ dialerId, listenerId }: ConnectionIds): boolean {
@@ -179,12 +173,12 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
     if (this.#closed) return undefined;
     const { maxFrameBytes, sendQueueBytes } = this.#options.limits;
     if (this.#queue.queuedBytes >= sendQueueBytes) return this.#gate;
-    const bytes = frameBytes(message) - lengthBytes;
+    const bytes = bodyBytes(message);
     if (bytes > maxFrameBytes) {
       const said = `the message needs a frame of ${bytes} bytes; at most ${maxFrameBytes}`;
       throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
     }
-    const allowed = this.#isProven ? message : this.#withinAllowance(message);
+    const allowed = this.#proof.asking(message);
     if (allowed === undefined) {
       this.#unproven += 1;
       return undefined;
@@ -195,38 +189,17 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
     return undefined;
   }
 
-  /**
-   * A node of another make may have kept count of an earlier connection from here, perhaps of a process that is gone, and
-   * passes over what is behind that. It never forgets; so the first numbers stride around the circle, with heartbeats as
-   * far as they may be sent, else with messages.
-   */
-  #putInStep(message: Message): void {
-    if (this.#ids !== undefined) this.#stridesLeft = 0;
-    const bytes = heartbeat.length + datagramHeadBytes + datagramBytes(message);
-    while (this.#stridesLeft > 0 && (this.#isProven || bytes <= this.#allowance)) {
-      this.#put(heartbeat);
-      this.#stride();
-    }
-    this.#put(encodeMessage(message).subarray(lengthBytes));
-    if (this.#stridesLeft > 0) this.#stride();
-  }
-
-  #stride(): void {
-    this.#stridesLeft -= 1;
-    this.#number = (this.#number + strideNumbers - 1) & 0xffff;
-  }
-
   /** Says something about the connection, in its turn among the messages. */
   notify(notice: Notice): void {
     const body = encodeNotice(notice);
-    if (!this.#isProven && body.length + datagramHeadBytes > this.#allowance) this.#unproven += 1;
-    else this.#put(body);
+    if (this.#proof.allows(body.length)) this.#put(body);
+    else this.#unproven += 1;
   }
 
   /** A datagram came from the peer. */
   heard({ start, end }: Part): void {
     this.#lastHeardMs = this.#options.limits.clock.monotonicMs();
-    this.#heardBytes += end - start + datagramHeadBytes;
+    this.#proof.heard(end - start);
   }
 
   /** A notice came in the message with this number. */
@@ -318,10 +291,7 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
       return undefined;
     }
     if (message.onward.isEmpty) return undefined;
-    if (this.#proof === undefined || !message.onward.firstIs(this.#proof)) return message;
-    this.#isProven = true;
-    const onward = message.onward.rest();
-    return onward.isEmpty ? undefined : message.withRoutes(onward, message.return);
+    return this.#proof.shown(message);
   }
 
   /** False: it was not taken. */
@@ -338,24 +308,30 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
     return true;
   }
 
-  /** How many bytes may go to an unproven peer: no more than have come from where it says it is. */
-  get #allowance(): number {
-    return this.#heardBytes - this.#saidBytes;
+  /**
+   * A node of another make may have kept count of an earlier connection from here, perhaps of a process that is gone, and
+   * passes over what is behind that. It never forgets; so the first numbers stride around the circle, with heartbeats as
+   * far as they may be sent, else with messages.
+   */
+  #putInStep(message: Message): void {
+    if (this.#ids !== undefined) this.#stridesLeft = 0;
+    while (this.#stridesLeft > 0 && this.#proof.allows(heartbeat.length, bodyBytes(message))) {
+      this.#put(heartbeat);
+      this.#stride();
+    }
+    this.#put(encodeMessage(message).subarray(lengthBytes));
+    if (this.#stridesLeft > 0) this.#stride();
   }
 
-  #withinAllowance(message: Message): Message | undefined {
-    if (!message.return.isEmpty) {
-      this.#proof ??= Address.random();
-      const asking = message.withRoutes(message.onward, message.return.prepend(this.#proof));
-      if (datagramBytes(asking) <= this.#allowance) return asking;
-    }
-    return datagramBytes(message) <= this.#allowance ? message : undefined;
+  #stride(): void {
+    this.#stridesLeft -= 1;
+    this.#number = (this.#number + strideNumbers - 1) & 0xffff;
   }
 
   #put(body: Buffer): void {
     const datagrams = splitMessage(body, this.#number);
     this.#number = nextNumber(this.#number);
-    this.#saidBytes += body.length + datagrams.length * datagramHeadBytes;
+    this.#proof.said(body.length);
     this.#queue.put(datagrams);
   }
 
@@ -388,10 +364,4 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
     this.#options.gone(this, this.#closeReason, error);
     this.#user?.closed(this.#closeReason, error);
   }
-}
-
-/** What the datagrams of a message count. */
-function datagramBytes(message: Message): number {
-  const bytes = frameBytes(message) - lengthBytes;
-  return bytes + Math.max(1, Math.ceil(bytes / maxPartBytes)) * datagramHeadBytes;
 }
