@@ -1,5 +1,5 @@
 // Builds the examples whose toolchain is here, with the commands of their README files, and runs them against one
-// daemon: each does the tutorial, and each is a worker that all of them call through a relay. What could not be run is
+// daemon: each does the tutorial, each sends a message over UDP and TCP, and each is a worker that all of them call through a relay. What could not be run is
 // named and counted. `node scripts/test-clients.mjs go rust` takes those alone.
 import http from "node:http";
 import { startDaemon } from "./clients/daemon.mjs";
@@ -99,6 +99,26 @@ async function testAll(built, { call, environment }, target) {
     });
   }
 
+  console.log("\nA route over UDP and TCP");
+  const bridge = await makeBridge(call);
+  try {
+    for (const { name, folder, send } of built) {
+      const sent = (node, route) =>
+        run(`${send} ${node} ${route} hello`, { folder, environment, limitMs: programLimitMs });
+      await check(`${name} sends a message along it and gets the answer`, async () => {
+        const { code, stdout, text } = await sent("n1", bridge.route);
+        expect(code === 0 && stdout.trim() === "HELLO", `it ended with ${code}: ${text}`);
+      });
+      await check(`${name} says that there is no such node`, async () => {
+        const { code, stderr } = await sent("n9", bridge.route);
+        expect(code === 1, `it ended with ${code}: ${stderr}`);
+        expect(/NOT_FOUND/.test(stderr) && /n9/.test(stderr), `it said: ${stderr}`);
+      });
+    }
+  } finally {
+    await bridge.remove();
+  }
+
   console.log("\nWorkers, called through a relay");
   await call("NodeService/CreateNode", { nodeId: "n3" });
   const workers = [];
@@ -150,6 +170,34 @@ async function testAll(built, { call, environment }, target) {
     }
   } finally {
     for (const { program } of workers) await program.end();
+  }
+}
+
+/** n1 reaches n2 over UDP, and n2 reaches n3 over TCP: the route from n1 to a service of n3. */
+async function makeBridge(call) {
+  const node = async (nodeId) => (await call("NodeService/CreateNode", { nodeId })).node;
+  const remove = async () => {
+    const { nodes = [] } = await call("NodeService/ListNodes", {});
+    for (const { name } of nodes) await call("NodeService/DeleteNode", { name });
+  };
+  try {
+    const [n1, n2, n3] = [await node("n1"), await node("n2"), await node("n3")];
+    // Before the connections: an answer comes back through the hops that were there when they were made.
+    await call("NodeService/CreateService", { parent: n2.name, service: { kind: "SERVICE_KIND_HOP" } });
+    const peerAddress = n3.status.tcpListenerAddress;
+    const onward = { parent: n2.name, tcpConnection: { peerAddress }, wait: "10s" };
+    const { tcpConnection } = await call("NodeService/CreateTcpConnection", onward);
+    const bindAddress = "127.0.0.1:0";
+    const listening = { parent: n2.name, udpListener: { bindAddress } };
+    const { udpListener } = await call("NodeService/CreateUdpListener", listening);
+    const udp = { peerAddress: udpListener.status.boundAddress };
+    const dialed = { parent: n1.name, udpConnection: udp, wait: "10s" };
+    const { udpConnection } = await call("NodeService/CreateUdpConnection", dialed);
+    const [first, second] = [udpConnection, tcpConnection].map(({ status }) => status.workerAddress);
+    return { route: `/worker/${first}/service/hop/worker/${second}/service/uppercase`, remove };
+  } catch (error) {
+    await remove();
+    throw error;
   }
 }
 

@@ -52,8 +52,8 @@ function works(line) {
 }
 
 /**
- * The example in the cache, beside the protos, with what its README says: `build`, a script, and `tutorial` and
- * `worker`, which take their arguments behind them.
+ * The example in the cache, beside the protos, with what its README says: `build`, a script, and `tutorial`,
+ * `send` and `worker`, which take their arguments behind them.
  */
 export function prepare({ name, folder, adapt = (build) => build }) {
   copy("proto");
@@ -68,6 +68,7 @@ export function prepare({ name, folder, adapt = (build) => build }) {
     folder: join(cache, "examples", folder),
     build: adapt(said(/^## Build\n[\s\S]*?^```sh\n([\s\S]*?)^```$/m, "commands under Build")),
     tutorial: said(/^## Run\n[\s\S]*?^(.+) 127\.0\.0\.1:9000$/m, "line that runs the tutorial"),
+    send: said(/^(.+) n1 \/service\/uppercase hello$/m, "line that sends a message"),
     worker: said(/^(.+) n3 shout$/m, "line that runs the worker"),
   };
 }
