@@ -10,7 +10,7 @@ import { type Exchange, pathOf } from "./exchange.js";
 import { letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
 import { refuse } from "./refusal.js";
-import { UnaryGrpc } from "./unary-grpc.js";
+import { UnaryCalls } from "./unary-calls.js";
 import { sendStream, sendUnary, toUniversalRequest } from "./universal.js";
 
 /** Serves one request that was let in. `onOpenEnded` hears that its body is a stream that may go on for ever. */
@@ -38,9 +38,9 @@ const acceptedTypes =
   /^application\/(json(; ?charset=utf-?8)?|proto|connect\+(json|proto)|grpc(-web)?(\+(json|proto))?)$/i;
 
 /**
- * Connect, gRPC and gRPC-Web for `services`; most unary calls over gRPC take the short way of UnaryGrpc. It is Connect's own adapter for Node but for three things:
- * a refusal always has the form of the caller's protocol, errors that Connect makes itself get their ErrorInfo, and a
- * fault goes to our log.
+ * Connect, gRPC and gRPC-Web for `services`; most unary calls take the short way of UnaryCalls. It is Connect's own
+ * adapter for Node but for three things: a refusal always has the form of the caller's protocol, errors that Connect
+ * makes itself get their ErrorInfo, and a fault goes to our log.
  *
  * Messages are not compressed in either direction: the API's answers are small and mostly travel inside one machine,
  * where compressing costs more than it saves (a stream of 16 KiB messages was 3.5 times slower with it), and an
@@ -56,10 +56,10 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     // A field with a slip of the pen in its name is an error, not nothing.
     jsonOptions: { ignoreUnknownFields: false },
   });
-  const unaryGrpc = new UnaryGrpc({ interceptors, limits, log, completeError: complete });
+  const unaryCalls = new UnaryCalls({ interceptors, limits, log, completeError: complete });
   for (const { service, implementation, options: own } of services) {
     router.service(service, implementation, own);
-    unaryGrpc.add(service, implementation);
+    unaryCalls.add(service, implementation);
   }
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
@@ -86,7 +86,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
         exchange.destroy();
       });
     };
-    if (!unaryGrpc.takes(path, exchange, values, byConnect)) byConnect([]);
+    if (!unaryCalls.takes(path, exchange, values, byConnect)) byConnect([]);
   };
 }
 

@@ -20,13 +20,12 @@ import {
   type UnaryRequest,
   type UnaryResponse,
 } from "@connectrpc/connect";
-import { setTrailerStatus } from "@connectrpc/connect/protocol-grpc";
 import type { Log } from "../base/log.js";
-import { envelopeBytes, envelopeOf } from "./envelope.js";
 import type { CompleteError } from "./errors.js";
 import { type Exchange, whyGone } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
-import { timeoutMsOf, toNodeHeaders } from "./universal.js";
+import { type AddedHeaders, type UnaryWire, unaryWires } from "./unary-wire.js";
+import { timeoutMsOf } from "./universal.js";
 
 type Implementation = (request: Message, context: HandlerContext) => unknown;
 type Chain = (request: UnaryRequest) => Promise<UnaryResponse>;
@@ -34,27 +33,24 @@ type Chain = (request: UnaryRequest) => Promise<UnaryResponse>;
 /** A call that this path does not take after all, with what was read of its body. */
 export type Otherwise = (read: readonly Uint8Array[]) => void;
 
-export interface UnaryGrpcOptions {
+export interface UnaryCallsOptions {
   readonly interceptors: Interceptor[];
   readonly limits: Required<ApiLimits>;
   readonly log: Log;
   readonly completeError: CompleteError;
 }
 
-const contentType = "application/grpc+proto";
-const grpcTimeout = /^\d{1,8}[HMSmun]$/;
-
 /**
- * Serves what most callers send: a unary call over native gRPC, in binary, not compressed, all of it well formed. The
- * same interceptors and implementations run as for every other call; only what moves bytes is our own, because Connect
- * makes six asynchronous iterators of each, and Node a request and a response of each stream. Whatever is out of the ordinary goes to Connect, so that there is one place
- * that says what is wrong with a request.
+ * Serves what most callers send: a unary call over HTTP/2, of native gRPC or of Connect, in binary, not compressed, all of
+ * it well formed. The same interceptors and implementations run as for every other call; only what moves bytes is our
+ * own, because Connect makes six asynchronous iterators of each, and Node a request and a response of each stream.
+ * Whatever is out of the ordinary goes to Connect, so that there is one place that says what is wrong with a request.
  */
-export class UnaryGrpc {
-  readonly #options: UnaryGrpcOptions;
+export class UnaryCalls {
+  readonly #options: UnaryCallsOptions;
   readonly #methods = new Map<string, UnaryMethod>();
 
-  constructor(options: UnaryGrpcOptions) {
+  constructor(options: UnaryCallsOptions) {
     this.#options = options;
   }
 
@@ -64,7 +60,7 @@ export class UnaryGrpc {
       if (!isUnary(method) || given === undefined) continue;
       const run = given.bind(implementation);
       const invoke = (request: UnaryRequest | StreamRequest): Promise<UnaryResponse | StreamResponse> =>
-        (request as GrpcCall).invoke(run);
+        (request as UnaryCall).invoke(run);
       const chain = this.#options.interceptors.reduceRight((next, around) => around(next), invoke) as Chain;
       this.#methods.set(`/${service.typeName}/${method.name}`, { service, method, chain });
     }
@@ -75,19 +71,18 @@ export class UnaryGrpc {
     const { stream, headers } = exchange;
     const method = this.#methods.get(path);
     if (method === undefined || stream === undefined || exchange.method !== "POST") return false;
-    const type = headers["content-type"];
-    if (type !== "application/grpc" && type !== contentType) return false;
-    if ((headers["grpc-encoding"] ?? "identity") !== "identity" || headers.expect !== undefined) return false;
+    const wire = unaryWires.find((each) => each.isSpokenIn(headers));
+    if (wire === undefined || headers.expect !== undefined) return false;
     const { limits, log, completeError } = this.#options;
-    const timeout = headers["grpc-timeout"];
-    const isTimeout = typeof timeout === "string" && grpcTimeout.test(timeout);
+    const timeout = headers[wire.timeoutHeader];
+    const isTimeout = typeof timeout === "string" && wire.timeout.test(timeout);
     const timeoutMs = isTimeout ? timeoutMsOf(timeout) : undefined;
     if (timeout !== undefined && timeoutMs === undefined) return false;
-    const call = new GrpcCall(method, exchange, stream, values, completeError);
+    const call = new UnaryCall(method, wire, exchange, stream, values, completeError);
     if (timeoutMs !== undefined) call.endAfter(Math.min(timeoutMs, limits.maxDeadlineMs));
-    readWhole(stream, limits.maxRequestBytes, (chunks, isWhole) => {
+    readWhole(stream, wire.envelopeBytes + limits.maxRequestBytes, (chunks, isWhole) => {
       if (call.isOver) return;
-      const message = isWhole ? messageIn(method.method, chunks) : undefined;
+      const message = isWhole ? messageIn(wire, method.method, chunks) : undefined;
       if (message === undefined) {
         call.leave();
         otherwise(chunks);
@@ -128,7 +123,7 @@ function readWhole(
   done: (chunks: readonly Uint8Array[], isWhole: boolean) => void,
 ): void {
   const chunks: Uint8Array[] = [];
-  let left = maxBytes + envelopeBytes;
+  let left = maxBytes;
   // Node keeps a stream for a while after its end; it shall not keep what was read of it.
   const stop = (): void => {
     stream.off("data", onData).off("end", onEnd);
@@ -148,27 +143,29 @@ function readWhole(
   stream.on("data", onData).on("end", onEnd);
 }
 
-/** The message in a body that is one envelope without compression; undefined for whatever else it may be. */
-function messageIn({ input }: DescMethodUnary, chunks: readonly Uint8Array[]): Message | undefined {
-  const body = chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks);
-  if (body.length < envelopeBytes || body[0] !== 0) return undefined;
-  const length = new DataView(body.buffer, body.byteOffset).getUint32(1);
-  if (length !== body.length - envelopeBytes) return undefined;
+/** The message in a body that is nothing else; undefined for whatever else it may be. */
+function messageIn(
+  wire: UnaryWire,
+  { input }: DescMethodUnary,
+  chunks: readonly Uint8Array[],
+): Message | undefined {
+  const bytes = wire.unwrap(chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
+  if (bytes === undefined) return undefined;
   try {
-    return fromBinary(input, body.subarray(envelopeBytes));
+    return fromBinary(input, bytes);
   } catch {
     return undefined;
   }
 }
 
 /** One call: what interceptors see of its request, and what its method sees of its context. */
-class GrpcCall implements UnaryRequest, HandlerContext {
+class UnaryCall implements UnaryRequest, HandlerContext {
   readonly stream = false;
   readonly requestMethod = "POST";
-  readonly protocolName = "grpc";
   readonly service: DescService;
   readonly method: DescMethodUnary;
   readonly contextValues: ContextValues;
+  readonly #wire: UnaryWire;
   readonly #exchange: Exchange;
   readonly #stream: ServerHttp2Stream;
   readonly #complete: CompleteError;
@@ -184,6 +181,7 @@ class GrpcCall implements UnaryRequest, HandlerContext {
 
   constructor(
     { service, method }: UnaryMethod,
+    wire: UnaryWire,
     exchange: Exchange,
     stream: ServerHttp2Stream,
     values: ContextValues,
@@ -192,12 +190,17 @@ class GrpcCall implements UnaryRequest, HandlerContext {
     this.service = service;
     this.method = method;
     this.contextValues = values;
+    this.#wire = wire;
     this.#complete = complete;
     this.#exchange = exchange;
     this.#stream = stream;
     exchange.onClose(() => {
       if (!this.#isLeft) this.#end(whyGone(exchange));
     });
+  }
+
+  get protocolName(): string {
+    return this.#wire.protocolName;
   }
 
   get message(): Message {
@@ -276,46 +279,36 @@ class GrpcCall implements UnaryRequest, HandlerContext {
       this.#reject = reject;
       Promise.resolve(run(this.message, this)).then((answer) => {
         const { output } = this.method;
-        resolve(new GrpcAnswer(this, create(output, answer as MessageInitShape<typeof output>)));
+        resolve(new UnaryAnswer(this, create(output, answer as MessageInitShape<typeof output>)));
       }, reject);
     });
   }
 
   answer(message: Message, maxBytes: number): void {
-    let envelope: Uint8Array;
+    let bytes: Uint8Array;
     try {
-      const bytes = toBinary(this.method.output, message);
+      bytes = toBinary(this.method.output, message);
       if (bytes.length > maxBytes) {
         const said = `the answer has ${bytes.length} bytes; at most ${maxBytes}`;
         throw new ConnectError(said, Code.ResourceExhausted);
       }
-      envelope = envelopeOf(0, bytes);
     } catch (error) {
       this.fail(error);
       return;
     }
     this.leave();
-    if (this.#exchange.isGone) return;
-    const stream = this.#stream;
-    const headers = { ...toNodeHeaders(this.#responseHeader), ":status": 200, "content-type": contentType };
-    stream.respond(headers, { waitForTrailers: true });
-    stream.once("wantTrailers", () => {
-      stream.sendTrailers({ ...toNodeHeaders(this.#responseTrailer), "grpc-status": "0" });
-    });
-    stream.end(envelope);
+    if (!this.#exchange.isGone) this.#wire.answer(this.#stream, bytes, this.#added);
   }
 
   fail(thrown: unknown): void {
     this.leave();
     if (this.#exchange.isGone) return;
     const error = this.#complete(ConnectError.from(thrown, Code.Internal));
-    // gRPC takes a status in the headers only if nothing follows them, so they leave together with the end.
-    const headers = setTrailerStatus(new Headers(this.#responseHeader), error);
-    for (const [name, value] of this.#responseTrailer ?? []) headers.append(name, value);
-    this.#stream.respond(
-      { ...toNodeHeaders(headers), ":status": 200, "content-type": contentType },
-      { endStream: true },
-    );
+    this.#wire.fail(this.#stream, error, this.#added);
+  }
+
+  get #added(): AddedHeaders {
+    return { header: this.#responseHeader, trailer: this.#responseTrailer };
   }
 
   #end(reason: unknown): void {
@@ -328,12 +321,12 @@ class GrpcCall implements UnaryRequest, HandlerContext {
 }
 
 /** What interceptors see of an answer. Most calls add no headers to it, and making them costs. */
-class GrpcAnswer implements UnaryResponse {
+class UnaryAnswer implements UnaryResponse {
   readonly stream = false;
   readonly message: Message;
-  readonly #call: GrpcCall;
+  readonly #call: UnaryCall;
 
-  constructor(call: GrpcCall, message: Message) {
+  constructor(call: UnaryCall, message: Message) {
     this.#call = call;
     this.message = message;
   }
