@@ -17,8 +17,11 @@ export interface Figure {
 export interface PortalLoad {
   readonly name: string;
   readonly args: (size: Size) => readonly (string | number)[];
-  /** Runs smaller first, so that cold code is not measured. Not where the first run is what counts. */
-  readonly isWarmedUp: boolean;
+  /**
+   * So many times its size runs first, so that cold code is not measured: enough for V8 to have made of the code what it
+   * will make of it. 0 where the first run is what counts.
+   */
+  readonly warmUp: number;
   /**
    * Runs as often, by turns with the other chains, and its median counts: which process the system puts on which core
    * decides more about a latency than what is measured, and is decided anew each time.
@@ -73,7 +76,7 @@ const cpuPerGB = (key: string, name: string): Figure => ({ key, name, unit: "CPU
 export const portalLoads: readonly PortalLoad[] = [
   {
     name: "idle",
-    isWarmedUp: false,
+    warmUp: 0,
     args: ({ held }) => ["hold", "--n", held, "--warm", 1_000],
     figures: {
       KiB_per_conn: {
@@ -87,7 +90,7 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "down1",
-    isWarmedUp: true,
+    warmUp: 2,
     args: ({ mb }) => ["bulk", "--mb", mb],
     figures: {
       gbit_s: bytesPerSecond("down1", "1 connection, down"),
@@ -96,13 +99,13 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "up1",
-    isWarmedUp: true,
+    warmUp: 2,
     args: ({ mb }) => ["bulk", "--mb", mb, "--dir", "up"],
     figures: { gbit_s: bytesPerSecond("up1", "1 connection, up") },
   },
   {
     name: "down8",
-    isWarmedUp: true,
+    warmUp: 2,
     args: ({ mb }) => ["bulk", "--mb", mb, "--streams", 8],
     figures: {
       gbit_s: bytesPerSecond("down8", "8 connections, down"),
@@ -111,13 +114,13 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "up8",
-    isWarmedUp: true,
+    warmUp: 2,
     args: ({ mb }) => ["bulk", "--mb", mb, "--streams", 8, "--dir", "up"],
     figures: { gbit_s: bytesPerSecond("up8", "8 connections, up") },
   },
   {
     name: "conns",
-    isWarmedUp: true,
+    warmUp: 2,
     args: ({ connections }) => ["conns", "--n", connections, "--conc", 16],
     figures: {
       conns_s: { key: "conns", name: "new connections", unit: "/s", wanted: ratio(1.4) },
@@ -126,7 +129,7 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "ping",
-    isWarmedUp: true,
+    warmUp: 8,
     turns: 7,
     args: ({ pings }) => ["pingpong", "--n", pings],
     figures: {
@@ -136,7 +139,7 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "ping64",
-    isWarmedUp: true,
+    warmUp: 2,
     args: ({ pings }) => ["pingpong", "--n", pings * 10, "--streams", 64],
     figures: {
       rt_s: { key: "ping64", name: "64-byte round trips, 64 connections", unit: "/s", wanted: ratio(1.5) },

@@ -51,7 +51,7 @@ more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look
 }
 
 const size: Size = values.quick ? quickSize : fullSize;
-const warmUpSize = scaled(size, 2);
+const warmUpCalls = 2 * size.calls;
 const rounds = Number(values.rounds ?? (values.quick ? 3 : 7));
 const only = values.only?.split(",") ?? known;
 const wrong = only.filter((name) => !known.includes(name));
@@ -103,7 +103,7 @@ async function portalRound(round: number, chains: ReadonlyMap<Contender, Chain>)
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
     await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
       const chain = chains.get(contender)!;
-      if (load.isWarmedUp && turn === 0) await loadChain(chain, load.args(warmUpSize));
+      if (load.warmUp > 0 && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
       return loadChain(chain, load.args(size));
     });
     progress(`round ${round + 1} of ${rounds}: ${load.name}`);
@@ -131,7 +131,7 @@ async function apiRound(round: number, chain: Chain): Promise<void> {
     const servers = { yardstick: bare, portway: daemon, "yardstick again": again } as const;
     const figures = { perSecond: apiFigures.unary, cpuUs: apiFigures.unaryCpu };
     await byTurns(round, apiTurns, figures, async (contender, turn) => {
-      if (turn === 0) await unaryCalls(servers[contender], warmUpSize.calls);
+      if (turn === 0) await unaryCalls(servers[contender], warmUpCalls);
       return unaryCalls(servers[contender], size.calls);
     });
   }
@@ -142,7 +142,7 @@ async function apiRound(round: number, chain: Chain): Promise<void> {
     const servers = { yardstick: grpcJs, portway: daemon, "yardstick again": again } as const;
     const figures = { perSecond: apiFigures.grpc, cpuUs: apiFigures.grpcCpu };
     await byTurns(round, apiTurns, figures, async (contender, turn) => {
-      if (turn === 0) await grpcCalls(servers[contender], warmUpSize.calls);
+      if (turn === 0) await grpcCalls(servers[contender], warmUpCalls);
       return grpcCalls(servers[contender], size.calls);
     });
   }
@@ -213,7 +213,7 @@ const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${rounds} interleaved rounds${values.quick ? " (quick: a look, not a measurement)" : ""}, ${minutes} min
 Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback, load and target on the same cores
 messages of at most ${maxDataBytes / 1024} KB of data; ${size.mb} MiB a transfer, ${size.connections} connections (16 at a time), ${size.pings} pings, ${size.held} held, ${size.calls} calls
-each load runs at twice its size first, unmeasured, in every chain: processes as they are after minutes, not after seconds
+each load runs at twice its size first (the lone ping at eight times), unmeasured, in every chain: processes as they are after minutes
 A/B is ${against} to pipe (or to the bare server), round by round; A/A is the yardstick to itself. Median (min–max).
 `);
 printTable(
