@@ -78,6 +78,8 @@ export class PartAssembler {
   /** The number that the window begins with; undefined before the first part. */
   #oldest: number | undefined;
   readonly #slots: Slot[] = new Array<Slot>(windowMessages).fill("nothing");
+  /** How many of the slots hold a begun message: mostly none, and then there is nothing to look through. */
+  #begun = 0;
   #lastMs = 0;
 
   constructor(options: AssemblerOptions) {
@@ -106,6 +108,7 @@ export class PartAssembler {
       }
       begun = new BegunMessage(total, room, maxMessageBytes, nowMs);
       this.#slots[at] = begun;
+      this.#begun += 1;
     }
     begun.lastMs = nowMs;
     const aside = begun.asideParts;
@@ -120,7 +123,7 @@ export class PartAssembler {
       this.#giveUp(at, begun, outcome);
       return undefined;
     }
-    this.#slots[at] = "over";
+    this.#end(at);
     return assembled(begun.take(), room);
   }
 
@@ -144,6 +147,7 @@ export class PartAssembler {
   close(): void {
     for (const slot of this.#slots) if (typeof slot !== "string") slot.drop();
     this.#slots.fill("over");
+    this.#begun = 0;
   }
 
   /** Where in the window the number is, perhaps after that has moved on; undefined for one that is behind it. */
@@ -179,10 +183,13 @@ export class PartAssembler {
       if (slot === "nothing") this.#counts.skipped += 1;
       else if (slot !== "over") this.#giveUp(at, slot, "abandoned");
     }
-    this.#slots.copyWithin(0, steps).fill("nothing", windowMessages - steps);
+    for (let at = 0; at < windowMessages; at += 1) {
+      this.#slots[at] = at + steps < windowMessages ? this.#slots[at + steps]! : "nothing";
+    }
   }
 
   #giveUpAll(why: keyof PartCounts, which: (begun: BegunMessage) => boolean): void {
+    if (this.#begun === 0) return;
     for (let at = 0; at < windowMessages; at += 1) {
       const slot = this.#slots[at]!;
       if (typeof slot !== "string" && which(slot)) this.#giveUp(at, slot, why);
@@ -192,7 +199,12 @@ export class PartAssembler {
   #giveUp(at: number, begun: BegunMessage, why: keyof PartCounts): void {
     this.#counts[why] += 1;
     begun.drop();
+    this.#end(at);
+  }
+
+  #end(at: number): void {
     this.#slots[at] = "over";
+    this.#begun -= 1;
   }
 }
 
