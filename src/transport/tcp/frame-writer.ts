@@ -236,7 +236,7 @@ export class FrameWriter {
     const isLittle = this.#queued.bytes < enoughBytes;
     if (this.#flushDue === "soon" || (this.#flushDue === "end of turn" && isLittle)) return;
     if (this.#flushDue === "no") this.#gathered = 1;
-    if (this.#flushDue === "no" && isLittle && this.#isGathering()) {
+    if (this.#flushDue === "no" && isLittle && this.#gathering) {
       this.#flushDue = "end of turn";
       setImmediate(flushGathered, this);
     } else {
@@ -245,20 +245,19 @@ export class FrameWriter {
     }
   }
 
-  /** Whether messages come close behind each other. */
-  #isGathering(): boolean {
-    if (!this.#gathering) {
-      const now = this.#nowMs();
-      this.#gathering = now - this.#lastMs < closeMs;
-      this.#lastMs = now;
-    }
-    return this.#gathering;
-  }
-
   readonly #flushNow = (): void => {
     this.#flushDue = "no";
     this.flush();
+    // Behind the write: no message waits for the clock.
+    if (!this.#gathering) this.#lookHowClose();
   };
+
+  /** Whether messages come close behind each other: then the next ones are gathered. */
+  #lookHowClose(): void {
+    const now = this.#nowMs();
+    this.#gathering = now - this.#lastMs < closeMs;
+    this.#lastMs = now;
+  }
 
   /** The end of the turn: a turn that brought one message alone ends the gathering. */
   static flushGathered(writer: FrameWriter): void {

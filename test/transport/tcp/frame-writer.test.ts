@@ -224,17 +224,21 @@ test("messages that come close leave in one write a turn, until they come alone"
   };
   await put();
   assert.equal(sink.writes, 1, "the first is alone");
-  for (let left = 10; left > 0; left -= 1) await put();
-  assert.equal(sink.writes, 1, "the others are gathered");
-  await new Promise(setImmediate);
-  assert.equal(sink.writes, 2);
   await put();
-  assert.equal(sink.writes, 2, "still gathering");
+  assert.equal(sink.writes, 2, "the second tells that they come close");
+  for (let left = 10; left > 0; left -= 1) await put();
+  assert.equal(sink.writes, 2, "the others are gathered");
   await new Promise(setImmediate);
   assert.equal(sink.writes, 3);
   nowMs += 1;
   await put();
-  assert.equal(sink.writes, 4, "a turn with one message has ended the gathering");
+  assert.equal(sink.writes, 3, "still gathering");
+  await new Promise(setImmediate);
+  assert.equal(sink.writes, 4);
+  await put();
+  assert.equal(sink.writes, 5, "a turn with one message has ended the gathering");
+  await put();
+  assert.equal(sink.writes, 5, "that one came close");
 });
 
 test("what is gathered leaves at the end of the call once it is much, and what follows at the end of the turn", async () => {
@@ -255,14 +259,16 @@ test("what is gathered leaves at the end of the call once it is much, and what f
   };
   await put(5);
   await put(5);
-  assert.equal(sink.writes, 1, "it gathers");
+  assert.equal(sink.writes, 2, "they come close");
+  await put(5);
+  assert.equal(sink.writes, 2, "it gathers");
   await put(16_000, 16_000, 16_000, 16_000, 16_000);
-  assert.equal(sink.writes, 2, "that is much");
+  assert.equal(sink.writes, 3, "that is much");
   await put(5);
   await put(5);
-  assert.equal(sink.writes, 2, "it gathers again");
+  assert.equal(sink.writes, 3, "it gathers again");
   await new Promise(setImmediate);
-  assert.equal(sink.writes, 3);
+  assert.equal(sink.writes, 4);
   assert.ok(sink.bytes.equals(Buffer.concat(expected)));
   // The same while the socket does not take what it is given.
   sink.takesAtOnce = () => false;
@@ -270,11 +276,11 @@ test("what is gathered leaves at the end of the call once it is much, and what f
   await put(5);
   await put(16_000, 16_000, 16_000, 16_000, 16_000);
   await new Promise(setImmediate);
-  assert.equal(sink.writes, 4);
+  assert.equal(sink.writes, 5);
   sink.takesAtOnce = () => true;
   sink.finish();
   writer.written();
-  assert.equal(sink.writes, 5);
+  assert.equal(sink.writes, 6);
   assert.equal(writer.queuedBytes, 0);
   assert.ok(sink.bytes.equals(Buffer.concat(expected)));
 });
