@@ -15,6 +15,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { PortwayError } from "../base/errors.js";
 import { type Home, homeAt, maxSocketPathBytes } from "../base/home.js";
+import type { DaemonStart } from "./io.js";
+import { deadLockHolder } from "./lock-holder.js";
 import { accepts } from "./socket-probe.js";
 import { takeStartLock } from "./start-lock.js";
 
@@ -43,10 +45,9 @@ export interface StartOptions {
 }
 
 /**
- * Returns when a daemon accepts connections at the home's socket; starts one if none does and that is allowed. Then
- * the pid is that of the one that was started. Throws `daemon_unreachable` with what the daemon said last.
+ * Returns when a daemon accepts connections at the home's socket; starts one if none does and that is allowed. Throws `daemon_unreachable` with what the daemon said last.
  */
-export async function ensureDaemon(options: StartOptions): Promise<{ readonly startedPid?: number }> {
+export async function ensureDaemon(options: StartOptions): Promise<DaemonStart> {
   const home = homeAt(options.home);
   const bytes = Buffer.byteLength(home.socketPath);
   if (bytes > maxSocketPathBytes) {
@@ -68,6 +69,7 @@ class Start {
   #release: (() => void) | undefined;
   #child: Child | undefined;
   #starts = 0;
+  #deadPid: number | undefined;
   #said = "";
 
   constructor(home: Home, options: StartOptions, isShared: boolean) {
@@ -76,7 +78,7 @@ class Start {
     this.#isShared = isShared;
   }
 
-  async run(): Promise<{ readonly startedPid?: number }> {
+  async run(): Promise<DaemonStart> {
     const { ownStartMs, othersStartMs } = { ...defaults, ...this.#options };
     let endMs = performance.now() + othersStartMs;
     try {
@@ -86,6 +88,7 @@ class Start {
           // Between the look at the socket and the lock another client may have finished its start.
           if (await accepts(this.#home.socketPath)) return {};
           this.#starts += 1;
+          this.#deadPid ??= deadLockHolder(this.#home);
           this.#child = startChild(
             this.#home,
             this.#options,
@@ -103,9 +106,11 @@ class Start {
     }
   }
 
-  #answered(): { readonly startedPid?: number } {
-    const pid = this.#child?.process.pid;
-    return pid === undefined || this.#child?.exitCode !== undefined ? {} : { startedPid: pid };
+  #answered(): DaemonStart {
+    const startedPid = this.#child?.process.pid;
+    const deadPid = this.#deadPid;
+    if (startedPid === undefined || this.#child?.exitCode !== undefined) return {};
+    return { startedPid, ...(deadPid !== undefined && { deadPid }) };
   }
 
   #mayStartNow(): boolean {

@@ -5,7 +5,8 @@ import { PortwayError } from "../base/errors.js";
 import type { Home } from "../base/home.js";
 import type { PortwayClient } from "../client/client.js";
 import { protoDuration } from "./duration.js";
-import { isAlive } from "./start-lock.js";
+import { isAlive } from "./is-alive.js";
+import { lockHolder } from "./lock-holder.js";
 
 const drainMs = 2_000;
 const stopMs = 12_000;
@@ -37,16 +38,6 @@ async function drained(client: PortwayClient, requestId: string): Promise<number
     const { pid } = await client.system.getServerInfo({}, { timeoutMs: drainMs });
     await client.system.drain({ timeout: protoDuration(drainMs), requestId }, { timeoutMs: drainMs });
     return pid;
-  } catch {
-    return undefined;
-  }
-}
-
-/** The pid in the lock of a daemon that does not answer. */
-function lockHolder(home: Home): number | undefined {
-  try {
-    const { pid } = JSON.parse(readFileSync(home.lockPath, "utf8")) as { pid?: unknown };
-    return typeof pid === "number" && isAlive(pid) ? pid : undefined;
   } catch {
     return undefined;
   }

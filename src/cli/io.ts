@@ -36,10 +36,16 @@ export interface ConnectOptions {
   readonly mayStart: boolean;
 }
 
-export interface Connection extends Disposable {
-  readonly client: PortwayClient;
-  /** The pid of the daemon that was started for this connection. */
+/** Pids of daemons. */
+export interface DaemonStart {
+  /** The one that was started; absent if one ran already. */
   readonly startedPid?: number;
+  /** The one before it, if that was killed or has crashed: what it hosted is gone. */
+  readonly deadPid?: number;
+}
+
+export interface Connection extends Disposable, DaemonStart {
+  readonly client: PortwayClient;
 }
 
 /** What `portway serve` was told, as texts; the daemon checks them and names the flag in its errors. */

@@ -1,6 +1,6 @@
 import { isatty, type ReadStream } from "node:tty";
 import { homeAt } from "../base/home.js";
-import type { Connection, ConnectOptions, Io, ServeCommandOptions, Sink, Source } from "./io.js";
+import type { Connection, ConnectOptions, DaemonStart, Io, ServeCommandOptions, Sink, Source } from "./io.js";
 import { accepts } from "./socket-probe.js";
 
 export interface ProcessIoOptions {
@@ -26,18 +26,18 @@ async function connect({ home, mayStart }: ConnectOptions): Promise<Connection> 
     import("../client/portway-client.js"),
     accepts(homeAt(home).socketPath),
   ]);
-  const startedPid = isRunning ? undefined : await start({ home, mayStart });
+  const started = isRunning ? {} : await start({ home, mayStart });
   const client = createPortwayClient({ socketPath: homeAt(home).socketPath });
   return {
     client,
-    ...(startedPid === undefined ? {} : { startedPid }),
+    ...started,
     [Symbol.dispose]: () => client[Symbol.dispose](),
   };
 }
 
-async function start({ home, mayStart }: ConnectOptions): Promise<number | undefined> {
+async function start({ home, mayStart }: ConnectOptions): Promise<DaemonStart> {
   const { ensureDaemon } = await import("./daemon-start.js");
-  return (await ensureDaemon({ home, mayStart, env: process.env })).startedPid;
+  return await ensureDaemon({ home, mayStart, env: process.env });
 }
 
 /** A reader that has gone (`| head -1`) is no failure of ours. */

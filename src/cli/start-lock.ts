@@ -1,4 +1,5 @@
 import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { isAlive } from "./is-alive.js";
 
 /** A starter that holds the lock for longer than this is stuck, or its pid is another process by now. */
 const staleMs = 30_000;
@@ -34,16 +35,6 @@ function isStale(path: string): boolean {
     return ageMs > staleMs || !isAlive(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT";
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 

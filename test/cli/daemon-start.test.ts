@@ -76,6 +76,22 @@ describe("a daemon is started", () => {
     assert.notEqual((await ensure()).startedPid, undefined);
   });
 
+  test("after one that left its lock behind, whose pid is told", async () => {
+    mkdirSync(homeAt(home).runDirectory, { recursive: true });
+    writeFileSync(homeAt(home).lockPath, JSON.stringify({ pid: 2 ** 30 }));
+    const { startedPid, deadPid } = await ensure({ env: { PORTWAY_PRETEND: "successor" } });
+    assert.equal(startedPid, started()[0]?.pid);
+    assert.equal(deadPid, 2 ** 30);
+  });
+
+  test("after one that still ends, which is not taken for dead", async () => {
+    mkdirSync(homeAt(home).runDirectory, { recursive: true });
+    writeFileSync(homeAt(home).lockPath, JSON.stringify({ pid: process.pid }));
+    const { startedPid, deadPid } = await ensure({ env: { PORTWAY_PRETEND: "successor" } });
+    assert.notEqual(startedPid, undefined);
+    assert.equal(deadPid, undefined);
+  });
+
   test("in a directory with other things in it, which stays as it is", async () => {
     mkdirSync(home, { mode: 0o755 });
     writeFileSync(join(home, "photo.jpg"), "");

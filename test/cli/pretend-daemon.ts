@@ -24,7 +24,8 @@ switch (process.env["PORTWAY_PRETEND"]) {
     break;
   default:
     try {
-      writeFileSync(home.lockPath, String(pid), { flag: "wx" });
+      const isSuccessor = process.env["PORTWAY_PRETEND"] === "successor";
+      writeFileSync(home.lockPath, String(pid), { flag: isSuccessor ? "w" : "wx" });
     } catch {
       process.exit(69);
     }

@@ -116,6 +116,18 @@ test("a daemon that a command started has none of the caller's secrets and direc
   assert.equal(readlinkSync(`/proc/${pid}/cwd`), "/");
 });
 
+test("a command that starts a daemon says that the one before it was killed; the next command does not", async () => {
+  await using machine = new Machine();
+  await machine.run("node create n1");
+  const pid = await machine.pid();
+  await machine.kill9();
+  const first = await machine.cli("node list");
+  const { stdout, code } = first;
+  assert.deepEqual({ stdout, code }, { stdout: "[]", code: 0 });
+  assert.ok(first.stderr.startsWith(`! the daemon of before, process ${pid}, was killed or has crashed`));
+  assert.equal((await machine.cli("node list")).stderr, "");
+});
+
 for (const how of ["SIGINT", "SIGTERM", "the end of standard input"] as const) {
   test(`node create --foreground deletes its node at ${how}`, async () => {
     await using machine = await Machine.serving();
