@@ -11,9 +11,13 @@ export interface Home {
   readonly tokenPath: string;
   /** Held, by an exclusive create with a pid inside, by whoever starts or is the daemon. */
   readonly lockPath: string;
-  /** One log file per node, and daemon.log. */
+  /** One log file per node, and that of the daemon. */
   readonly logDirectory: string;
+  readonly daemonLogPath: string;
 }
+
+/** The daemon's own file among the logs. */
+export const daemonLogFile = "daemon.log";
 
 /** What a Unix socket's path may measure on Linux and macOS, in bytes, the smaller of the two. */
 export const maxSocketPathBytes = 103;
@@ -26,5 +30,6 @@ export function homeAt(path: string): Home {
     tokenPath: join(path, "token"),
     lockPath: join(path, "run", "daemon.lock"),
     logDirectory: join(path, "logs"),
+    daemonLogPath: join(path, "logs", daemonLogFile),
   };
 }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import { homeAt } from "../base/home.js";
 import { version } from "../base/version.js";
 import type { PortwayClient } from "../client/client.js";
@@ -123,9 +123,8 @@ export class Cli implements AsyncDisposable {
       this.notices.trace(1, `started a daemon, process ${connection.startedPid}`);
     }
     if (connection.deadPid !== undefined) {
-      const log = join(homeAt(this.home).logDirectory, "daemon.log");
       this.notices.warn(
-        `the daemon of before, process ${connection.deadPid}, was killed or has crashed, and its nodes are gone; its log is ${log}`,
+        `the daemon of before, process ${connection.deadPid}, was killed or has crashed, and its nodes are gone; its log is ${homeAt(this.home).daemonLogPath}`,
       );
     }
     return connection;

@@ -45,7 +45,8 @@ export interface StartOptions {
 }
 
 /**
- * Returns when a daemon accepts connections at the home's socket; starts one if none does and that is allowed. Throws `daemon_unreachable` with what the daemon said last.
+ * Returns when a daemon accepts connections at the home's socket; starts one if none does and that is allowed. Throws
+ * `daemon_unreachable` with what the daemon said last.
  */
 export async function ensureDaemon(options: StartOptions): Promise<DaemonStart> {
   const home = homeAt(options.home);
@@ -143,12 +144,8 @@ class Start {
   /** What the daemon said before it had its log, from the beginning, or else the end of its log. */
   #lastWords(): string {
     const said = linesOf(this.#said).slice(0, maxShownLines);
-    const shown = said.length > 0 ? said : linesOf(tail(this.#logPath)).slice(-maxShownLines);
+    const shown = said.length > 0 ? said : linesOf(tail(this.#home.daemonLogPath)).slice(-maxShownLines);
     return shown.length === 0 ? "" : `:\n${shown.map((line) => `  ${line}`).join("\n")}`;
-  }
-
-  get #logPath(): string {
-    return join(this.#home.logDirectory, "daemon.log");
   }
 }
 

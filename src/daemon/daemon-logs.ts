@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { daemonLogFile } from "../base/home.js";
 import type { Log, LogEvent, LogFacts } from "../base/log.js";
 import { LogFile, type LogFileOptions, resolveLogFileOptions } from "../base/log-file.js";
 import { createPinoLog, type LogLevel, type LogLines } from "../base/pino-log.js";
@@ -49,7 +50,7 @@ export class DaemonLogs implements Disposable {
   }
 
   logPath(node?: string): string {
-    if (node === undefined) return join(this.#options.directory, "daemon.log");
+    if (node === undefined) return join(this.#options.directory, daemonLogFile);
     // Node ids are checked where they come in. A path is made of them only here, so it is made sure here as well.
     if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(node))
       throw new TypeError(`"${node}" can't be the name of a file`);

@@ -11,5 +11,6 @@ test("all that a daemon has lies in its home, and the socket and the lock in the
     tokenPath: "/somewhere/portway/token",
     lockPath: "/somewhere/portway/run/daemon.lock",
     logDirectory: "/somewhere/portway/logs",
+    daemonLogPath: "/somewhere/portway/logs/daemon.log",
   });
 });
