@@ -112,10 +112,7 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
   }
 
   received(message: Message): Gate | undefined {
-    const outcome = this.#router.receive(
-      message.withRoutes(message.onward, message.return.prepend(this.address)),
-      this,
-    );
+    const outcome = this.#router.receive(message, this);
     this.#isBlocked = typeof outcome === "object";
     return typeof outcome === "object" ? outcome : undefined;
   }

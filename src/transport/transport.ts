@@ -18,7 +18,7 @@ export type CloseReason =
 
 /** Whoever has a connection: what arrives is told to it, in order. The calls must not throw. */
 export interface ConnectionUser {
-  /** Set as the entrance of every message that arrives. */
+  /** The entrance of every message that arrives: its address stands in front of the return route. */
   readonly entrance: Entrance;
   /**
    * A message arrived; its bytes are valid until this returns (see Message). A gate means that it was not taken: the

@@ -10,7 +10,8 @@ import type { ReadRoutes } from "./route-memory.js";
 /**
  * The message in one frame's CBOR, which lies at `start` to `end` of `bytes`: `[onward, return, payload, trace?]`, as
  * PROTOCOL.md says, with its leniencies. Nothing is copied: the message refers to `bytes`, and its routes to those of
- * `known` if they are the same. Throws `malformed`.
+ * `known` if they are the same, which are then of messages from the same entrance. The entrance, if there is one, stands
+ * in front of the return route. Throws `malformed`.
  */
 export function decodeMessage(
   bytes: Buffer,
@@ -32,13 +33,18 @@ export function decodeMessage(
       const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined);
       if (routesEnd > 0) return new Message(cargo, known!.onward, known!.back);
       const onward = Route.view(bytes, at + 1, routes.onwardEnd, routes.onwardCount);
-      const back = Route.view(bytes, routes.backStart, routes.end, routes.backCount);
+      const back = backThrough(entrance, Route.view(bytes, routes.backStart, routes.end, routes.backCount));
       if (known?.isDue(routes.end - at) !== true) return new Message(cargo, onward, back);
       known.keep(bytes, at, routes.end, onward, back);
       return new Message(cargo, known.onward, known.back);
     }
   }
   return decodeLeniently(new CborReader(bytes, start, end), backing, entrance);
+}
+
+/** An answer leaves where the message came in. */
+function backThrough(entrance: Entrance | undefined, back: Route): Route {
+  return entrance === undefined ? back : back.prepend(entrance.address);
 }
 
 /** What the last scan found; in module variables so that a frame in its usual form costs no allocation. */
@@ -116,7 +122,7 @@ function decodeLeniently(reader: CborReader, backing?: Backing, entrance?: Entra
   const count = reader.array("the message");
   if (count !== undefined && count < 3) throw malformed(`the message has ${count} elements, not 3 or more`);
   const onward = readRoute(reader, "the onward route");
-  const back = readRoute(reader, "the return route");
+  const back = backThrough(entrance, readRoute(reader, "the return route"));
   const payload = reader.byteString("the payload");
   const trace = readTrace(reader, count === undefined ? undefined : count - 3);
   return new Message({ onward, return: back, payload, trace, backing, entrance });

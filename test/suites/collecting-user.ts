@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { Gate, type GateWaiter } from "../../src/base/gate.js";
 import { deferred } from "../../src/base/signals.js";
 import { Address } from "../../src/model/address.js";
@@ -40,11 +41,19 @@ export class CollectingUser implements ConnectionUser {
     if (this.ended !== undefined) this.calledAfterEnd = true;
     const gate = this.answer?.(message);
     if (gate !== undefined) return gate;
-    if (this.keeps) this.messages.push(kept(message));
+    if (this.keeps) this.messages.push(kept(this.#asSent(message)));
     this.count += 1;
     this.receivedBytes += message.payload.byteLength;
     this.#look();
     return undefined;
+  }
+
+  /** Without the entrance, which every transport puts in front of the return route. */
+  #asSent(message: Message): Message {
+    const { onward, return: back } = message;
+    assert.equal(message.entrance, this.entrance);
+    assert.ok(back.first.equals(this.entrance.address));
+    return message.withRoutes(onward, back.rest());
   }
 
   closed(reason: CloseReason, error: Error | undefined): void {

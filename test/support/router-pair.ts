@@ -128,8 +128,7 @@ export class TestEnd implements Arrival, Worker, GateWaiter {
       const bytes = Buffer.from(body);
       const message = decodeMessage(bytes, 0, bytes.byteLength, undefined, this);
       if (!message.onward.isEmpty) {
-        const arrived = message.withRoutes(message.onward, message.return.prepend(this.address));
-        const outcome = this.#router.receive(arrived, this);
+        const outcome = this.#router.receive(message, this);
         if (typeof outcome === "object") {
           this.#blockedBy = outcome;
           outcome.wait(this);

@@ -349,7 +349,7 @@ test("nothing of a message in the usual form is copied", () => {
   assert.equal(message.trace?.buffer, body.buffer);
 });
 
-test("the backing and the entrance that were given are those of the message, in every form", () => {
+test("the backing and the entrance that were given are those of the message, and the way back, in every form", () => {
   const backing = { hold() {}, release() {} };
   const entrance = { address: decode("83", echo, app, hello).onward.first };
   for (const head of ["83", "9803", "9f"]) {
@@ -357,5 +357,9 @@ test("the backing and the entrance that were given are those of the message, in 
     const message = decodeMessage(body, 0, body.byteLength, backing, entrance);
     assert.equal(message.backing, backing);
     assert.equal(message.entrance, entrance);
+    assert.deepEqual(
+      message.return.addresses().map(({ text }) => text),
+      [entrance.address.text, "app"],
+    );
   }
 });
