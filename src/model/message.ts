@@ -91,14 +91,16 @@ export class Message {
   /** For what runs for each message: the fields are of one shape there, and nothing is copied. */
   constructor(cargo: Cargo, onward: Route, back: Route);
   constructor(given: MessageFields | Cargo, onward?: Route, back?: Route) {
-    if (given instanceof Cargo) {
-      this.onward = onward!;
+    // Not told by `instanceof`, which looks at memory that is far from the processor when a message comes alone.
+    if (onward !== undefined) {
+      this.onward = onward;
       this.return = back!;
-      this.cargo = given;
+      this.cargo = given as Cargo;
     } else {
-      const { payload, trace, backing, entrance, exit } = given;
-      this.onward = given.onward;
-      this.return = given.return;
+      const fields = given as MessageFields;
+      const { payload, trace, backing, entrance, exit } = fields;
+      this.onward = fields.onward;
+      this.return = fields.return;
       this.cargo = new Cargo(payload, 0, payload.length, 0, trace, backing, entrance, exit);
     }
   }

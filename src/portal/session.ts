@@ -234,7 +234,8 @@ export class Session implements Worker, LocalStreamUser {
   }
 
   drained(): void {
-    if (this.#stream!.queuedBytes < this.#limits.localQueueBytes) this.#gate?.open();
+    if (this.#gate !== undefined && this.#stream!.queuedBytes < this.#limits.localQueueBytes)
+      this.#gate.open();
   }
 
   closed(error: Error | undefined): void {
