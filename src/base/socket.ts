@@ -49,6 +49,8 @@ export class ByteSocket {
   readonly #reads: "onread" | "events";
   #closed = false;
   #gone = false;
+  /** `end` was asked for. */
+  #ending = false;
   #busy = false;
   #error: Error | undefined;
   /** While an orderly end takes place. */
@@ -64,16 +66,10 @@ export class ByteSocket {
     this.#user = user;
     this.#reads = reads;
     this.#socket = make({
-      buffer: () => {
-        const buffer = this.#closed ? discarded : this.#user.readBuffer();
-        if (buffer === this.#room) return sameAgain;
-        this.#room = buffer;
-        return buffer;
-      },
-      callback: (length) => {
-        if (!this.#closed) handleRead(this.#read, length, length === this.#room?.length);
-        return true;
-      },
+      // What is run for each read is a method: V8 knows what that refers to, and looks it up in a function that each socket
+      // has one of.
+      buffer: () => this.#nextRoom(),
+      callback: (length) => this.#onRead(length),
     });
     this.#socket.on("end", () => {
       if (this.#linger !== undefined) this.#socket.destroy();
@@ -169,18 +165,34 @@ export class ByteSocket {
   }
 
   /**
-   * Writes the segments in order. True if the kernel took everything: the bytes may be overwritten at once. False if
-   * not: they must stay as they are until `written` (or `closed`), and no other write may begin before that.
+   * True if the kernel took everything: the bytes may be overwritten at once. False if not: they must stay as they are
+   * until `written` (or `closed`), and no other write may begin before that.
    */
-  write(segments: Segments): boolean {
+  write(bytes: Buffer): boolean {
+    if (this.#isOver) return true;
+    this.#socket.write(bytes);
+    return this.#isTaken();
+  }
+
+  /** The same for segments, which leave in order. */
+  writeAll(segments: Segments): boolean {
+    const { length } = segments;
+    if (length === 1) return this.write(segments.at(0)!);
+    if (this.#isOver) return true;
     const socket = this.#socket;
-    if (this.#closed || !socket.writable) return true;
-    if (segments.length === 1) socket.write(segments.at(0)!);
-    else {
-      socket.cork();
-      for (let at = 0; at < segments.length; at += 1) socket.write(segments.at(at)!);
-      socket.uncork();
-    }
+    socket.cork();
+    for (let at = 0; at < length; at += 1) socket.write(segments.at(at)!);
+    socket.uncork();
+    return this.#isTaken();
+  }
+
+  /** What is written now is lost. (`writable` of net.Socket says no more, and asks five others for it.) */
+  get #isOver(): boolean {
+    return this.#closed || this.#ending || this.#error !== undefined;
+  }
+
+  #isTaken(): boolean {
+    const socket = this.#socket;
     this.#busy = socket.writableLength > 0;
     // A callback costs each write a turn of Node's queue of ticks. Few writes have to be waited for: behind those stands
     // one of no bytes that has a callback.
@@ -195,7 +207,9 @@ export class ByteSocket {
 
   /** Ends our direction once what was written has left. */
   end(): void {
-    if (!this.#closed) this.#socket.end();
+    if (this.#closed) return;
+    this.#ending = true;
+    this.#socket.end();
   }
 
   /** Ends both directions now. `closed` is not called. */
@@ -272,7 +286,17 @@ export class ByteSocket {
     this.#user = nobody;
   }
 
-  readonly #read = (length: number): void => this.#user.read(length);
+  #nextRoom(): Buffer {
+    const buffer = this.#closed ? discarded : this.#user.readBuffer();
+    if (buffer === this.#room) return sameAgain;
+    this.#room = buffer;
+    return buffer;
+  }
+
+  #onRead(length: number): boolean {
+    if (!this.#closed) handleRead(this.#user, length, length === this.#room?.length);
+    return true;
+  }
 
   #copyIn(bytes: Buffer): void {
     for (let at = 0; at < bytes.byteLength && !this.#closed; ) {
@@ -284,7 +308,7 @@ export class ByteSocket {
       const size = Math.min(room.byteLength, bytes.byteLength - at);
       bytes.copy(room, 0, at, at + size);
       at += size;
-      handleRead(this.#read, size, size === room.byteLength);
+      handleRead(this.#user, size, size === room.byteLength);
     }
   }
 }

@@ -1,6 +1,12 @@
 import { RecycledList } from "./recycled-list.js";
 
-const due = new RecycledList<() => void>();
+/** Something with work that can wait until the read that is going on has been handled. */
+export interface Deferring {
+  /** Does what was put off. */
+  catchUp(): void;
+}
+
+const due = new RecycledList<Deferring>();
 /** So many of those that are due have been called. */
 let called = 0;
 let isReading = false;
@@ -9,12 +15,12 @@ let isGathering = false;
 const resolved = Promise.resolve();
 
 /**
- * Calls `run` once: when the read that is going on has been handled, or, outside of one, at the end of the present call
- * of the event loop. What is written then leaves before the next read, while its bytes are still near the processor.
- * If one throws, it is not called again, and those behind it are called at the end of the present call.
+ * Calls `catchUp` once: when the read that is going on has been handled, or, outside of one, at the end of the present
+ * call of the event loop. What is written then leaves before the next read, while its bytes are still near the
+ * processor. If one throws, it is not called again, and those behind it are called at the end of the present call.
  */
-export function afterRead(run: () => void): void {
-  due.push(run);
+export function afterRead(deferring: Deferring): void {
+  due.push(deferring);
   if (!isReading) schedule();
 }
 
@@ -29,14 +35,14 @@ const gatherBytes = 120 * 1024;
 let gatheredBytes = 0;
 
 /**
- * Handles what was read: `handle`, then what it put off with `afterRead`. A read that filled its buffer is followed by
+ * Has `reader` handle what was read, then what it put off with `afterRead`. A read that filled its buffer is followed by
  * another one at once if there is more: what was put off then waits for that, up to some size, so that several reads
  * leave in one write. Must not be nested.
  */
-export function handleRead(handle: (length: number) => void, length: number, isFull: boolean): void {
+export function handleRead(reader: { read(length: number): void }, length: number, isFull: boolean): void {
   isReading = true;
   try {
-    handle(length);
+    reader.read(length);
   } finally {
     isReading = false;
     gatheredBytes += length;
@@ -63,7 +69,7 @@ function runDue(): void {
   gatheredBytes = 0;
   try {
     // Those that are added meanwhile are called as well.
-    while (called < due.length) due.at(called++)();
+    while (called < due.length) due.at(called++).catchUp();
   } finally {
     // Those behind one that threw have their turn.
     if (called < due.length) schedule();

@@ -1,7 +1,7 @@
 import { type Chunk, ChunkPool } from "../base/chunk.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
-import { afterRead } from "../base/turn.js";
+import { afterRead, type Deferring } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
 import type { SocketAddress } from "../model/socket-address.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
@@ -29,7 +29,7 @@ const lingerMs = 10_000;
 const place = { buffer: shared as Buffer, at: 0, length: 0, roomBytes: 0 };
 
 /** A local stream over a TCP socket. */
-export class TcpStream implements LocalStream, ByteSocketUser {
+export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   readonly #user: LocalStreamUser;
   #socket!: ByteSocket;
   #own: Chunk | undefined;
@@ -97,7 +97,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#queuedBytes += data.length;
     if (this.#flushDue) return;
     this.#flushDue = true;
-    afterRead(this.#flushNow);
+    afterRead(this);
   }
 
   end(): void {
@@ -196,12 +196,13 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     this.#socket.pause();
   }
 
-  readonly #flushNow = (): void => {
+  /** What was written in the read that has been handled leaves. */
+  catchUp(): void {
     this.#flushDue = false;
     this.#flush();
     // What filled the queue before it was written may have left at once: nobody else tells those who wait for room.
     if (this.#inFlight === undefined && !this.#closed && !this.#ending) this.#user.drained();
-  };
+  }
 
   #flush(): void {
     if (this.#queuedBytes === 0 || this.#inFlight !== undefined || this.#closed) return;
@@ -209,7 +210,7 @@ export class TcpStream implements LocalStream, ByteSocketUser {
     const queuedBytes = this.queuedBytes;
     this.#written += this.#queuedBytes;
     this.#queuedBytes = 0;
-    const isTaken = this.#socket.write(this.#segments);
+    const isTaken = this.#socket.writeAll(this.#segments);
     this.#segments.clear();
     if (isTaken) {
       releaseAll(held);

@@ -126,11 +126,11 @@ for (const plainSockets of [false, true]) {
         timeout,
       }, async (t) => {
         const { user, socket, peer } = await connect(t, side);
-        assert.equal(socket.write([Buffer.from("a"), Buffer.from("b"), Buffer.from("c")]), true);
+        assert.equal(socket.writeAll([Buffer.from("a"), Buffer.from("b"), Buffer.from("c")]), true);
         assert.equal(socket.isBusy, false);
         assert.equal(socket.progress, 0);
         const large = Buffer.alloc(20 * 1024 * 1024, 7);
-        assert.equal(socket.write([large]), false);
+        assert.equal(socket.write(large), false);
         assert.equal(socket.isBusy, true);
         const before = socket.progress;
         assert.ok(before > 0);
@@ -163,7 +163,7 @@ for (const plainSockets of [false, true]) {
         peer.end("last words");
         await user.end.promise;
         assert.equal(socket.isClosed, false);
-        socket.write([Buffer.from("answer")]);
+        socket.write(Buffer.from("answer"));
         socket.end();
         const [answer] = (await once(peer, "data")) as [Buffer];
         assert.equal(answer.toString(), "answer");
@@ -179,7 +179,7 @@ for (const plainSockets of [false, true]) {
         await user.gone.promise;
         assert.equal((user.error as NodeJS.ErrnoException).code, "ECONNRESET");
         assert.equal(socket.isClosed, true);
-        assert.equal(socket.write([Buffer.from("x")]), true);
+        assert.equal(socket.write(Buffer.from("x")), true);
         socket.destroy();
         assert.equal(user.ends, 1);
       });
@@ -205,7 +205,7 @@ for (const plainSockets of [false, true]) {
         socket.pause();
         const pieces: Buffer[] = [];
         peer.on("data", (data: Buffer) => pieces.push(data));
-        assert.equal(socket.write([Buffer.from("all of it")]), true);
+        assert.equal(socket.write(Buffer.from("all of it")), true);
         socket.end();
         const freed = deferred<void>();
         socket.release(true, freed.resolve);
@@ -224,7 +224,7 @@ for (const plainSockets of [false, true]) {
         timeout,
       }, async (t) => {
         const { user, socket } = await connect(t, side);
-        assert.equal(socket.write([Buffer.alloc(20 * 1024 * 1024)]), false);
+        assert.equal(socket.write(Buffer.alloc(20 * 1024 * 1024)), false);
         const freed = deferred<void>();
         let isFree = false;
         socket.release(false, () => {
@@ -250,7 +250,7 @@ for (const plainSockets of [false, true]) {
 
     test("each who releases a socket is told when its bytes are free", { timeout }, async (t) => {
       const { socket } = await connect(t, "dialed");
-      assert.equal(socket.write([Buffer.alloc(20 * 1024 * 1024)]), false);
+      assert.equal(socket.write(Buffer.alloc(20 * 1024 * 1024)), false);
       const freed = [deferred<void>(), deferred<void>()];
       for (const { resolve } of freed) socket.release(false, resolve);
       await Promise.all(freed.map(({ promise }) => promise));

@@ -5,17 +5,23 @@ import { afterRead, handleRead } from "../../src/base/turn.js";
 
 const quarter = 30 * 1024;
 
+const putOff = (catchUp: () => void): void => afterRead({ catchUp });
+
+function readThat(read: (length: number) => void, length: number, isFull: boolean): void {
+  handleRead({ read }, length, isFull);
+}
+
 /** What happened, in order. */
 function createTrace() {
   const seen: string[] = [];
   const run = (name: string) => (): void => void seen.push(name);
   /** A read in which `name` is put off. */
   const read = (name: string, { length = quarter, isFull = false } = {}): void => {
-    handleRead(
+    readThat(
       (bytes) => {
         assert.equal(bytes, length);
         seen.push(`read ${name}`);
-        afterRead(run(name));
+        putOff(run(name));
       },
       length,
       isFull,
@@ -35,12 +41,12 @@ test("what is put off in a read runs before the next one", () => {
 
 test("what is put off outside of a read runs at the end of the call, once, in order", async () => {
   const { seen, run, read } = createTrace();
-  afterRead(run("a"));
-  afterRead(run("b"));
+  putOff(run("a"));
+  putOff(run("b"));
   assert.deepEqual(seen, []);
   await null;
   assert.deepEqual(seen, ["a", "b"]);
-  afterRead(run("c"));
+  putOff(run("c"));
   read("d");
   assert.deepEqual(seen.splice(0), ["a", "b", "read d", "c", "d"], "a read takes along what waits");
   await endOfTurn();
@@ -82,10 +88,10 @@ test("what is put off while others run runs behind them", async () => {
   const { seen, run, read } = createTrace();
   const adding = (name: string, then: () => void) => (): void => {
     seen.push(name);
-    afterRead(then);
+    putOff(then);
   };
-  afterRead(adding("a", adding("b", run("c"))));
-  afterRead(run("d"));
+  putOff(adding("a", adding("b", run("c"))));
+  putOff(run("d"));
   read("e");
   assert.deepEqual(seen.splice(0), ["read e", "a", "d", "e", "b", "c"]);
   await endOfTurn();
@@ -95,10 +101,10 @@ test("what is put off while others run runs behind them", async () => {
 test("what a read put off runs if the read then throws", () => {
   const { seen, run } = createTrace();
   const fails = (): void => {
-    afterRead(run("a"));
+    putOff(run("a"));
     throw new Error("no");
   };
-  assert.throws(() => handleRead(fails, 10, false), { message: "no" });
+  assert.throws(() => readThat(fails, 10, false), { message: "no" });
   assert.deepEqual(seen, ["a"]);
 });
 
@@ -110,9 +116,9 @@ test("one that throws is told, is not called again, and those behind it have the
   };
   assert.throws(
     () =>
-      handleRead(
+      readThat(
         () => {
-          for (const each of [run("a"), fails("b"), run("c")]) afterRead(each);
+          for (const each of [run("a"), fails("b"), run("c")]) putOff(each);
         },
         10,
         false,
@@ -122,7 +128,7 @@ test("one that throws is told, is not called again, and those behind it have the
   assert.deepEqual(seen.splice(0), ["a", "b"]);
   await null;
   assert.deepEqual(seen.splice(0), ["c"]);
-  assert.throws(() => handleRead(() => afterRead(fails("d")), 10, false), { message: "d" });
+  assert.throws(() => readThat(() => putOff(fails("d")), 10, false), { message: "d" });
   read("e");
   assert.deepEqual(seen, ["d", "read e", "e"]);
 });
@@ -143,21 +149,21 @@ test("whatever is put off when, all of it has run once at the end of the turn, i
     fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
       const ran: number[] = [];
       let put = 0;
-      const putOff = (): void => {
+      const putNext = (): void => {
         const number = put++;
-        afterRead(() => ran.push(number));
+        putOff(() => ran.push(number));
       };
       for (const each of steps) {
-        if (each.do === "after") putOff();
+        if (each.do === "after") putNext();
         else if (each.do === "microtask") await null;
         else if (each.do === "turn") {
           await endOfTurn();
           assert.equal(ran.length, put);
         } else {
           const { puts, length, isFull } = each;
-          handleRead(
+          readThat(
             () => {
-              for (let left = puts; left > 0; left -= 1) putOff();
+              for (let left = puts; left > 0; left -= 1) putNext();
             },
             length,
             isFull,

@@ -61,7 +61,8 @@ test("bulk data lies in one buffer with the room that each head took, and leaves
 }, async (t) => {
   const writes: { readonly pieces: number; readonly bytes: number }[] = [];
   const sink = {
-    write(segments: Segments): boolean {
+    write: (bytes: Buffer): boolean => sink.writeAll([bytes]),
+    writeAll(segments: Segments): boolean {
       const pieces = Array.from({ length: segments.length }, (_, at) => segments.at(at)!);
       writes.push({ pieces: pieces.length, bytes: Buffer.concat(pieces).length });
       return true;

@@ -31,7 +31,7 @@ export class LinkEnd implements ByteSocketUser, GateWaiter {
   readonly #reader = new FrameReader({
     maxFrameBytes: 1024 * 1024,
     budget: new ReceiveBudget(0),
-    frame: (chunk, start, end) => this.#frame(chunk, start, end),
+    user: { frame: (chunk, start, end) => this.#frame(chunk, start, end) },
   });
   #socket!: ByteSocket;
   #writer!: FrameWriter;
@@ -67,17 +67,20 @@ export class LinkEnd implements ByteSocketUser, GateWaiter {
 
   #use(socket: ByteSocket): void {
     this.#socket = socket;
-    const sink = { write: (segments: Segments) => this.#write(segments) };
+    const sink = {
+      write: (bytes: Buffer) => this.#write([bytes]),
+      writeAll: (segments: Segments) => this.#write(segments),
+    };
     this.#writer = new FrameWriter(sink, () => {
       if (this.#writer.queuedBytes < this.#queueBytes) this.#gate.open();
     });
   }
 
   #write(segments: Segments): boolean {
-    if (!this.#isLate()) return this.#socket.write(segments);
+    if (!this.#isLate()) return this.#socket.writeAll(segments);
     const kept = Array.from({ length: segments.length }, (_, at) => segments.at(at)!);
     setImmediate(() => {
-      if (this.#socket.write(kept)) this.#writer.written();
+      if (this.#socket.writeAll(kept)) this.#writer.written();
     });
     return false;
   }

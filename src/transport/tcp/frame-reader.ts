@@ -38,8 +38,12 @@ export class ReceiveBudget {
 export interface FrameReaderOptions {
   readonly maxFrameBytes: number;
   readonly budget: ReceiveBudget;
+  readonly user: FrameReaderUser;
+}
+
+export interface FrameReaderUser {
   /** A frame's CBOR lies at start to end of the chunk. False: it was not taken, the reader stops there. */
-  readonly frame: (chunk: Chunk, start: number, end: number) => boolean;
+  frame(chunk: Chunk, start: number, end: number): boolean;
 }
 
 export type FrameReaderFault = "frame_too_large" | "receive_budget_exhausted";
@@ -99,7 +103,7 @@ export class FrameReader {
   }
 
   #cutFrames(chunk: Chunk): FrameReaderFault | undefined {
-    const { maxFrameBytes, frame } = this.#options;
+    const { maxFrameBytes, user } = this.#options;
     const { bytes } = chunk;
     const stop = this.#end;
     let at = this.#start;
@@ -109,7 +113,7 @@ export class FrameReader {
       if (length > maxFrameBytes) return "frame_too_large";
       const end = at + lengthBytes + length;
       if (end > stop) break;
-      if (waitingFrom < 0 && !frame(chunk, at + lengthBytes, end)) waitingFrom = at;
+      if (waitingFrom < 0 && !user.frame(chunk, at + lengthBytes, end)) waitingFrom = at;
       if (this.#closed) return undefined;
       at = end;
     }
@@ -129,7 +133,7 @@ export class FrameReader {
     while (waiting.start < waiting.end) {
       const start = waiting.start + lengthBytes;
       const end = start + readUint32(chunk.bytes, waiting.start);
-      if (!this.#options.frame(chunk, start, end) || this.#closed) break;
+      if (!this.#options.user.frame(chunk, start, end) || this.#closed) break;
       waiting.start = end;
     }
     if (waiting.start === waiting.end) this.#dropWaiting();

@@ -3,7 +3,7 @@ import { Chunk, ChunkPool } from "../../base/chunk.js";
 import { systemClock } from "../../base/clock.js";
 import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
-import { afterRead } from "../../base/turn.js";
+import { afterRead, type Deferring } from "../../base/turn.js";
 import type { Backing, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
 import { WrittenRoutes } from "../../wire/route-memory.js";
@@ -26,7 +26,8 @@ const scratch = Buffer.allocUnsafeSlow(1024);
 /** What the writer needs of a ByteSocket. */
 export interface FrameSink {
   /** True if all was taken and the bytes are free; false if they are used until the writer is told `written`. */
-  write(segments: Segments): boolean;
+  write(bytes: Buffer): boolean;
+  writeAll(segments: Segments): boolean;
 }
 
 /** What is in a write besides the segments: what has to be let go when it is done. */
@@ -47,7 +48,7 @@ function emptyLoad(): Load {
  *
  * `emptied` is called whenever something has left.
  */
-export class FrameWriter {
+export class FrameWriter implements Deferring {
   readonly #socket: FrameSink;
   readonly #emptied: () => void;
   readonly #nowMs: () => number;
@@ -166,18 +167,34 @@ export class FrameWriter {
   flush(): void {
     const load = this.#queued;
     if (load.bytes === 0 || this.#inFlight !== undefined || this.#closed) return;
-    this.#endBatch();
     this.#offeredBytes += load.bytes;
-    const isTaken = this.#socket.write(this.#segments);
-    this.#segments.clear();
+    const isTaken = load.bytes === this.#batchEnd ? this.#writeBatch() : this.#writeSegments();
     if (isTaken) {
       load.bytes = 0;
-      letGo(load);
       this.#emptied();
       return;
     }
     this.#inFlight = load;
     this.#queued = emptyLoad();
+  }
+
+  /** All that is queued lies in the batch: small messages alone, which need no lists. */
+  #writeBatch(): boolean {
+    const batch = this.#batch!;
+    const isTaken = this.#socket.write(batch.view(0, this.#batchEnd));
+    this.#batch = undefined;
+    this.#batchEnd = 0;
+    if (isTaken) pool.giveBack(batch);
+    else this.#queued.batches.push(batch);
+    return isTaken;
+  }
+
+  #writeSegments(): boolean {
+    this.#endBatch();
+    const isTaken = this.#socket.writeAll(this.#segments);
+    this.#segments.clear();
+    if (isTaken) letGo(this.#queued);
+    return isTaken;
   }
 
   /** Drops what is queued. A write that is under way keeps its bytes until `free`. */
@@ -241,16 +258,17 @@ export class FrameWriter {
       setImmediate(flushGathered, this);
     } else {
       this.#flushDue = "soon";
-      afterRead(this.#flushNow);
+      afterRead(this);
     }
   }
 
-  readonly #flushNow = (): void => {
+  /** The read that brought messages has been handled, or the turn has ended: they leave. */
+  catchUp(): void {
     this.#flushDue = "no";
     this.flush();
     // Behind the write: no message waits for the clock.
     if (!this.#gathering) this.#lookHowClose();
-  };
+  }
 
   /** Whether messages come close behind each other: then the next ones are gathered. */
   #lookHowClose(): void {
@@ -262,7 +280,7 @@ export class FrameWriter {
   /** The end of the turn: a turn that brought one message alone ends the gathering. */
   static flushGathered(writer: FrameWriter): void {
     if (writer.#gathered === 1) writer.#gathering = false;
-    writer.#flushNow();
+    writer.catchUp();
   }
 }
 

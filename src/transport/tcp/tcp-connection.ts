@@ -10,7 +10,7 @@ import { frameBytes } from "../../wire/encode.js";
 import { lengthBytes, protocolVersion } from "../../wire/limits.js";
 import { ReadRoutes } from "../../wire/route-memory.js";
 import type { Attach, CloseReason, Connection, ConnectionTraffic, ConnectionUser } from "../transport.js";
-import { FrameReader, type ReceiveBudget } from "./frame-reader.js";
+import { FrameReader, type FrameReaderUser, type ReceiveBudget } from "./frame-reader.js";
 import { FrameWriter } from "./frame-writer.js";
 import type { TcpOptions } from "./tcp-options.js";
 
@@ -38,7 +38,7 @@ export interface TcpConnectionOptions {
  * It is closed once nothing more goes in or out for its user, and finished once the socket is let go of; between the
  * two lies at most the time to write what is queued.
  */
-export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
+export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUser, GateWaiter {
   readonly #options: TcpConnectionOptions;
   readonly #reader: FrameReader;
   readonly #routes = new ReadRoutes();
@@ -68,7 +68,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     this.#reader = new FrameReader({
       maxFrameBytes: limits.maxFrameBytes,
       budget,
-      frame: (chunk, start, end) => this.#frame(chunk, start, end),
+      user: this,
     });
     this.#gate = new Gate({
       stallTimeoutMs: limits.stallTimeoutMs,
@@ -240,7 +240,7 @@ export class TcpConnection implements Connection, ByteSocketUser, GateWaiter {
     return true;
   }
 
-  #frame(chunk: Chunk, start: number, end: number): boolean {
+  frame(chunk: Chunk, start: number, end: number): boolean {
     if (this.#closed) return true;
     const user = this.#user!;
     let message: Message;

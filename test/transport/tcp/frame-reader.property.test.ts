@@ -72,16 +72,18 @@ test("every cut of every stream gives the same frames, refused or not, and never
         const reader = new FrameReader({
           maxFrameBytes: 1024 * 1024,
           budget,
-          frame: (chunk, start, end) => {
-            const expected = frames[taken]!;
-            assert.ok(chunk.bytes.subarray(start, end).equals(expected), `frame ${taken} is another`);
-            if (!takesNow()) return false;
-            if (holdsNow()) {
-              chunk.hold();
-              held.push({ chunk, start, bytes: expected });
-            }
-            taken += 1;
-            return true;
+          user: {
+            frame(chunk, start, end) {
+              const expected = frames[taken]!;
+              assert.ok(chunk.bytes.subarray(start, end).equals(expected), `frame ${taken} is another`);
+              if (!takesNow()) return false;
+              if (holdsNow()) {
+                chunk.hold();
+                held.push({ chunk, start, bytes: expected });
+              }
+              taken += 1;
+              return true;
+            },
           },
         });
         for (let at = 0; at < stream.byteLength; ) {

@@ -29,11 +29,13 @@ function makeReader(budget = new ReceiveBudget(64 * MiB), take: (frame: Frame) =
   const reader = new FrameReader({
     maxFrameBytes,
     budget,
-    frame: (chunk, start, end) => {
-      const frame = { chunk, start, end };
-      if (!take(frame)) return false;
-      frames.push(frame);
-      return true;
+    user: {
+      frame(chunk, start, end) {
+        const frame = { chunk, start, end };
+        if (!take(frame)) return false;
+        frames.push(frame);
+        return true;
+      },
     },
   });
   return { reader, frames, budget };

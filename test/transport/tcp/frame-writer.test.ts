@@ -26,7 +26,11 @@ class ScriptedSink implements FrameSink {
     return Buffer.concat(this.taken);
   }
 
-  write(given: Segments): boolean {
+  write(bytes: Buffer): boolean {
+    return this.writeAll([bytes]);
+  }
+
+  writeAll(given: Segments): boolean {
     const segments = Array.from({ length: given.length }, (_, at) => given.at(at)!);
     assert.equal(this.#pending, undefined, "two writes at once");
     assert.ok(segments.every(({ byteLength }) => byteLength > 0));
