@@ -46,7 +46,10 @@ server and with grpc-js.
   node dist/test/bench/run.js [--rounds 7] [--only ${known.join(",")}] [--quick] [--against portway|pipe]
 
 Each round brings up fresh processes and runs each load on each contender in turn (short ones several times, by turns); A/A is the yardstick once
-more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.`);
+more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.
+
+Where a lone ping wakes the next process is the scheduler's choice, and costs as much as what we do with it. Under
+"taskset -c 0 node dist/test/bench/run.js --only ping" all share one core: a change of one in a hundred shows there.`);
   process.exit(0);
 }
 
