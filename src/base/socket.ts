@@ -49,8 +49,6 @@ export class ByteSocket {
   readonly #reads: "onread" | "events";
   #closed = false;
   #gone = false;
-  /** `end` was asked for. */
-  #ending = false;
   #busy = false;
   #error: Error | undefined;
   /** While an orderly end takes place. */
@@ -186,9 +184,9 @@ export class ByteSocket {
     return this.#isTaken();
   }
 
-  /** What is written now is lost. (`writable` of net.Socket says no more, and asks five others for it.) */
+  /** What is written now is lost. */
   get #isOver(): boolean {
-    return this.#closed || this.#ending || this.#error !== undefined;
+    return this.#closed || !this.#socket.writable;
   }
 
   #isTaken(): boolean {
@@ -207,9 +205,7 @@ export class ByteSocket {
 
   /** Ends our direction once what was written has left. */
   end(): void {
-    if (this.#closed) return;
-    this.#ending = true;
-    this.#socket.end();
+    if (!this.#closed) this.#socket.end();
   }
 
   /** Ends both directions now. `closed` is not called. */

@@ -234,8 +234,7 @@ export class Session implements Worker, LocalStreamUser {
   }
 
   drained(): void {
-    if (this.#gate !== undefined && this.#stream!.queuedBytes < this.#limits.localQueueBytes)
-      this.#gate.open();
+    if (this.#stream!.queuedBytes < this.#limits.localQueueBytes) this.#gate?.open();
   }
 
   closed(error: Error | undefined): void {

@@ -7,12 +7,6 @@ const maxBytes = 512;
 /** Where many sessions share a connection, keeping routes brings little: those of the first of so many others are kept. */
 const missesPerTry = 32;
 
-const wordBytes = 4;
-
-function viewOf({ buffer, byteOffset, byteLength }: Buffer): DataView {
-  return new DataView(buffer, byteOffset, byteLength);
-}
-
 /** Says, each time that routes are not the ones that are kept, whether these are to be kept. */
 class Turns {
   #misses = 0;
@@ -32,27 +26,16 @@ class Turns {
 export class ReadRoutes {
   readonly #turns = new Turns();
   #bytes = Buffer.alloc(0);
-  #words = viewOf(this.#bytes);
-  /** What was compared last, and its view: most messages lie in the same buffer as the one before. */
-  #seen: Buffer = this.#bytes;
-  #seenWords = this.#words;
   onward = Route.empty;
   back = Route.empty;
 
   /** The position behind the routes if those at `at` are the ones that are kept, and 0 if not. */
   endOf(bytes: Buffer, at: number, end: number): number {
-    const { length } = this.#bytes;
-    if (length < wordBytes || length > end - at) return 0;
-    if (bytes !== this.#seen) {
-      this.#seen = bytes;
-      this.#seenWords = viewOf(bytes);
-    }
-    const words = this.#seenWords;
-    const kept = this.#words;
-    // Four bytes at a time, the last of them wherever they are.
-    const last = length - wordBytes;
-    for (let i = 0; i < last; i += wordBytes) if (words.getInt32(at + i) !== kept.getInt32(i)) return 0;
-    return words.getInt32(at + last) === kept.getInt32(last) ? at + length : 0;
+    const kept = this.#bytes;
+    const { length } = kept;
+    if (length === 0 || length > end - at) return 0;
+    for (let i = 0; i < length; i += 1) if (bytes[at + i] !== kept[i]) return 0;
+    return at + length;
   }
 
   /** Routes were read that are others: whether they are to be kept. */
@@ -67,7 +50,6 @@ export class ReadRoutes {
   keep(bytes: Buffer, at: number, end: number, onward: Route, back: Route): void {
     this.#bytes = Buffer.allocUnsafe(end - at);
     copyBytes(this.#bytes, 0, bytes, at, end);
-    this.#words = viewOf(this.#bytes);
     this.onward = onward.keep();
     this.back = back.keep();
   }
@@ -83,9 +65,7 @@ export class WrittenRoutes {
   /** Writes the routes of `message` if they are the ones that are kept; gives the position behind them, else 0. */
   writeTo(target: Buffer, at: number, { onward, return: back }: Message): number {
     if (onward !== this.#onward || back !== this.#back) return 0;
-    const bytes = this.#bytes;
-    target.set(bytes, at);
-    return at + bytes.length;
+    return copyBytes(target, at, this.#bytes, 0, this.#bytes.length);
   }
 
   /** The routes of `message` were written to `at` to `end` of `target`: keeps them, if it is time to. */
