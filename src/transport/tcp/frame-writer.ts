@@ -18,6 +18,8 @@ const enoughBytes = 64 * 1024;
  * process that is busy, which is when they come so close, a shared write saves more.
  */
 const closeMs = 0.1;
+/** Answers that come as close behind each other, each alone, are gathered for nothing no more often than this. */
+const maxCloseOnesNeeded = 64;
 
 const pool = new ChunkPool(batchBytes, 16);
 /** Where a head is made that goes in front of a payload in place; longer ones do not. */
@@ -68,6 +70,10 @@ export class FrameWriter implements Deferring {
   #flushDue: "no" | "soon" | "end of turn" = "no";
   #gathering = false;
   #gathered = 0;
+  /** So many messages came close behind the one before them without a break. */
+  #closeOnes = 0;
+  /** So many must, before the next ones are gathered: more after each gathering that brought a message alone. */
+  #closeOnesNeeded = 1;
   #lastMs = Number.NEGATIVE_INFINITY;
   #closed = false;
 
@@ -273,13 +279,19 @@ export class FrameWriter implements Deferring {
   /** Whether messages come close behind each other: then the next ones are gathered. */
   #lookHowClose(): void {
     const now = this.#nowMs();
-    this.#gathering = now - this.#lastMs < closeMs;
+    this.#closeOnes = now - this.#lastMs < closeMs ? this.#closeOnes + 1 : 0;
+    this.#gathering = this.#closeOnes >= this.#closeOnesNeeded;
     this.#lastMs = now;
   }
 
   /** The end of the turn: a turn that brought one message alone ends the gathering. */
   static flushGathered(writer: FrameWriter): void {
-    if (writer.#gathered === 1) writer.#gathering = false;
+    if (writer.#gathered > 1) writer.#closeOnesNeeded = 1;
+    else {
+      writer.#gathering = false;
+      writer.#closeOnes = 0;
+      writer.#closeOnesNeeded = Math.min(2 * writer.#closeOnesNeeded, maxCloseOnesNeeded);
+    }
     writer.catchUp();
   }
 }

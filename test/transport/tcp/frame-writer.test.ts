@@ -239,10 +239,50 @@ test("messages that come close leave in one write a turn, until they come alone"
   assert.equal(sink.writes, 3, "still gathering");
   await new Promise(setImmediate);
   assert.equal(sink.writes, 4);
+  for (const writes of [5, 6]) {
+    await put();
+    assert.equal(sink.writes, writes, "a turn with one message has ended the gathering");
+  }
   await put();
-  assert.equal(sink.writes, 5, "a turn with one message has ended the gathering");
-  await put();
-  assert.equal(sink.writes, 5, "that one came close");
+  assert.equal(sink.writes, 6, "two came close");
+});
+
+test("messages that come close but alone are gathered in vain ever less often, until several come", async () => {
+  const sink = new ScriptedSink();
+  let nowMs = 0;
+  const writer = new FrameWriter(
+    sink,
+    () => {},
+    () => nowMs,
+  );
+  /** How many of `count` messages, each in a turn of its own, waited for its end. */
+  const waited = async (count: number): Promise<number> => {
+    let late = 0;
+    for (let left = count; left > 0; left -= 1) {
+      const { writes } = sink;
+      nowMs += 0.05;
+      writer.put(messageOf(Buffer.from("hello")));
+      await microtasks();
+      if (sink.writes === writes) late += 1;
+      await new Promise(setImmediate);
+    }
+    return late;
+  };
+  const first = await waited(200);
+  assert.ok(first > 3 && first < 10, `${first} of the first`);
+  const next = await waited(650);
+  assert.ok(next > 5 && next <= 11, `${next} of the next`);
+  const pair = async (): Promise<void> => {
+    for (const each of ["a", "b"]) {
+      writer.put(messageOf(Buffer.from(each)));
+      await microtasks();
+    }
+    await new Promise(setImmediate);
+  };
+  for (let left = 40; left > 0; left -= 1) await pair();
+  const { writes } = sink;
+  for (let left = 10; left > 0; left -= 1) await pair();
+  assert.equal(sink.writes, writes + 10, "those that come by two are gathered");
 });
 
 test("what is gathered leaves at the end of the call once it is much, and what follows at the end of the turn", async () => {
