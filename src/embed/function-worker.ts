@@ -175,7 +175,7 @@ export class FunctionWorker {
   #answer(request: Message, payload: Buffer): Promise<DropReason | undefined> {
     const { trace, entrance } = request;
     const back = Route.of(this.address);
-    const message = new Message({ onward: request.return, return: back, payload, trace, entrance });
+    const message = Message.of({ onward: request.return, return: back, payload, trace, entrance });
     const { signal } = this.#closed;
     return new Promise((resolve) => {
       const outbox = new Outbox(this.#router, (drop) => {

@@ -87,22 +87,16 @@ export class Message {
   /** What runs for each message reads from here: fields of its own, which V8 finds at once. */
   readonly cargo: Cargo;
 
-  constructor(fields: MessageFields);
-  /** For what runs for each message: the fields are of one shape there, and nothing is copied. */
-  constructor(cargo: Cargo, onward: Route, back: Route);
-  constructor(given: MessageFields | Cargo, onward?: Route, back?: Route) {
-    // Not told by `instanceof`, which looks at memory that is far from the processor when a message comes alone.
-    if (onward !== undefined) {
-      this.onward = onward;
-      this.return = back!;
-      this.cargo = given as Cargo;
-    } else {
-      const fields = given as MessageFields;
-      const { payload, trace, backing, entrance, exit } = fields;
-      this.onward = fields.onward;
-      this.return = fields.return;
-      this.cargo = new Cargo(payload, 0, payload.length, 0, trace, backing, entrance, exit);
-    }
+  /** Small, so that V8 makes messages in place. */
+  constructor(cargo: Cargo, onward: Route, back: Route) {
+    this.onward = onward;
+    this.return = back;
+    this.cargo = cargo;
+  }
+
+  static of({ onward, return: back, payload, trace, backing, entrance, exit }: MessageFields): Message {
+    const cargo = new Cargo(payload, 0, payload.length, 0, trace, backing, entrance, exit);
+    return new Message(cargo, onward, back);
   }
 
   get payload(): Buffer {
@@ -146,7 +140,7 @@ export class Message {
   /** The same message with routes, payload and trace of its own, for whoever keeps it. */
   keep(): Message {
     const { trace, entrance, exit } = this;
-    return new Message({
+    return Message.of({
       onward: this.onward.keep(),
       return: this.return.keep(),
       payload: Buffer.from(this.payload),

@@ -170,7 +170,7 @@ export class OpenWorker implements Worker, WorkerControl, StreamedWorker, ExitOb
     if (to.isEmpty) throw new PortwayError("bad_route", "the onward route is empty", { route: onward });
     checkLength(to);
     await this.#send(
-      new Message({
+      Message.of({
         onward: to,
         return: this.#returnRoute(back),
         payload: bufferOf(payload),
@@ -195,7 +195,7 @@ export class OpenWorker implements Worker, WorkerControl, StreamedWorker, ExitOb
     const payloadBytes = bufferOf(payload);
     const onward = path.return;
     await this.#send(
-      new Message({ onward, return: this.#returnRoute(back), payload: payloadBytes, trace, entrance }),
+      Message.of({ onward, return: this.#returnRoute(back), payload: payloadBytes, trace, entrance }),
     );
   }
 

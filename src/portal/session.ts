@@ -130,7 +130,7 @@ export class Session implements Worker, LocalStreamUser {
         this.#watch(entrance);
       },
     };
-    const outcome = this.#send(new Message({ onward: route, return: this.#back, payload, exit }), undefined);
+    const outcome = this.#send(Message.of({ onward: route, return: this.#back, payload, exit }), undefined);
     this.#pinged = typeof outcome !== "string";
     return outcome;
   }
@@ -193,7 +193,7 @@ export class Session implements Worker, LocalStreamUser {
     if (this.#lateAnswer === undefined || said.kind !== "pong") return "unexpected";
     const { return: onward, entrance } = message;
     const outcome = this.#router.forward(
-      new Message({ onward, return: this.#back, payload: disconnect, entrance }),
+      Message.of({ onward, return: this.#back, payload: disconnect, entrance }),
     );
     if (typeof outcome !== "object") this.#leave();
     return outcome;
@@ -280,7 +280,7 @@ export class Session implements Worker, LocalStreamUser {
 
   /** A signal in the middle of a session. It may be lost: a full queue is no reason to wait with it. */
   #tell(payload: Buffer): undefined {
-    this.#router.send(new Message({ onward: this.#remote!, return: this.#back, payload }));
+    this.#router.send(Message.of({ onward: this.#remote!, return: this.#back, payload }));
     return undefined;
   }
 
@@ -358,7 +358,7 @@ export class Session implements Worker, LocalStreamUser {
     clearInterval(this.#looking);
     if (end !== "remote_ended" && end !== "route_failed" && remote !== undefined) {
       // In order behind the data: what was read from the local program is not lost by its end.
-      this.#send(new Message({ onward: remote, return: this.#back, payload: disconnect }), undefined);
+      this.#send(Message.of({ onward: remote, return: this.#back, payload: disconnect }), undefined);
     } else this.#dropUnsent();
     if (isAnswerDue && end !== "remote_ended" && end !== "route_failed") {
       this.#lateAnswer = setTimeout(() => this.#leave(), lateAnswerMs).unref();

@@ -300,7 +300,7 @@ class Client implements RelayClient {
     const { name, link } = this.#options;
     this.#noteHeard();
     this.#outbox.put(
-      new Message({
+      Message.of({
         onward: Route.of(staticRelayService).prependRoute(link.route),
         return: Route.of(this.#end.address),
         payload: encodeText(name),
@@ -327,7 +327,7 @@ class Client implements RelayClient {
     const { router, link, name } = this.#options;
     const onward = Route.of(this.#remote ?? relayAddress(name)).prependRoute(link.route);
     // No matter what becomes of it: the registration ends with the connection in any case.
-    router.send(new Message({ onward, return: Route.empty, payload: encodeText(releaseText) }));
+    router.send(Message.of({ onward, return: Route.empty, payload: encodeText(releaseText) }));
   }
 
   #after(delayMs: number, run: () => void): void {

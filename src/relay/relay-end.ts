@@ -82,7 +82,7 @@ export class RelayEnd implements Worker, Disposable {
     if (onward.isEmpty) return "route_exhausted";
     const back = Route.of(this.address);
     return this.#options.router.forward(
-      new Message({ onward, return: back, payload, trace, backing, entrance }),
+      Message.of({ onward, return: back, payload, trace, backing, entrance }),
     );
   }
 

@@ -42,7 +42,7 @@ export class RelayProbe implements Worker, Disposable {
     const nonce = randomBytes(8);
     this.#sentAtMs.set(nonce.toString("hex"), this.#options.clock.monotonicMs());
     this.#outbox.put(
-      new Message({
+      Message.of({
         onward: Route.of(...relay.addresses(), this.#own),
         // A relay of Ockam's drops what has no way back.
         return: Route.of(this.#own),

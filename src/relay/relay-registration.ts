@@ -166,6 +166,6 @@ export class RelayRegistration implements Worker, Disposable {
     this.#renewTimeMs = this.#options.clock.wallMs();
     const payload = encodeText(this.address.text);
     // Waits if the connection is full: at most one, and no longer than the connection lasts.
-    this.#confirmation.put(new Message({ onward: back, return: Route.of(this.address), payload, trace }));
+    this.#confirmation.put(Message.of({ onward: back, return: Route.of(this.address), payload, trace }));
   }
 }

@@ -262,7 +262,7 @@ class Service implements RelayService, Worker {
       const { back, trace } = claim;
       const answer = { onward: back, return: Route.of(staticRelayService), payload: encodeText(text), trace };
       // A full queue drops it: the claimant's own deadline is what it can rely on.
-      router.send(new Message(answer));
+      router.send(Message.of(answer));
     }
     return "refused";
   }

@@ -47,7 +47,7 @@ export async function request(
     },
     { kind: "reply", hearsFrom: "here" },
   );
-  const message = new Message({
+  const message = Message.of({
     onward,
     return: Route.of(own),
     payload: Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength),

@@ -19,5 +19,5 @@ export function createEcho(router: Pick<Router, "forward">, own: Address): Worke
 export function answer(request: Message, back: Route, payload: Buffer): Message {
   const { trace, entrance } = request;
   const backing = payload === request.payload ? request.backing : undefined;
-  return new Message({ onward: request.return, return: back, payload, trace, backing, entrance });
+  return Message.of({ onward: request.return, return: back, payload, trace, backing, entrance });
 }

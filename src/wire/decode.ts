@@ -125,7 +125,7 @@ function decodeLeniently(reader: CborReader, backing?: Backing, entrance?: Entra
   const back = backThrough(entrance, readRoute(reader, "the return route"));
   const payload = reader.byteString("the payload");
   const trace = readTrace(reader, count === undefined ? undefined : count - 3);
-  return new Message({ onward, return: back, payload, trace, backing, entrance });
+  return Message.of({ onward, return: back, payload, trace, backing, entrance });
 }
 
 /** The fourth element, if it is there, and a step over what follows; `left` is undefined until a break. */

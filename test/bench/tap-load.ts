@@ -32,7 +32,7 @@ const arrival: Arrival = {
   joined: new Set(),
   onLost: () => ({ [Symbol.dispose]() {} }),
 };
-const message = new Message({
+const message = Message.of({
   onward: Route.of(hop, sink),
   return: Route.of(Address.random()),
   payload: Buffer.alloc(64),

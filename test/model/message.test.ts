@@ -4,7 +4,7 @@ import { Address } from "../../src/model/address.js";
 import { Cargo, Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 
-const message = new Message({
+const message = Message.of({
   onward: Route.parse("hop => echo"),
   return: Route.parse("app"),
   payload: Buffer.from("hello"),
@@ -58,7 +58,7 @@ test("a payload that lies in a larger buffer stays there, with what is free in f
 
 test("a payload of its own has no room in front of it", () => {
   const slice = Buffer.from("no hello").subarray(3);
-  const { cargo, headRoomBytes, payloadBytes } = new Message({
+  const { cargo, headRoomBytes, payloadBytes } = Message.of({
     onward: Route.empty,
     return: Route.empty,
     payload: slice,

@@ -37,7 +37,7 @@ function fixture(): Fixture {
     watch: (spec = {}, woken = () => {}) => watches.open({ ...all, ...spec }, woken),
     arrive(onward, payload = "x") {
       connection.dialer.handle(
-        new Message({
+        Message.of({
           onward: Route.parse(onward).prepend(connection.dialer.address),
           return: Route.parse("me"),
           payload: Buffer.from(payload),
@@ -97,7 +97,7 @@ test("a watcher sees the addresses, routes and kinds that it asked for, and as m
   const sink = Address.local("sink");
   router.register(sink, { handle: () => undefined }, { kind: "service" });
   for (const onward of ["hop => sink", "hop => echo", "sink", "nobody"]) {
-    router.send(new Message({ onward: Route.parse(onward), return: Route.of(sink), payload }));
+    router.send(Message.of({ onward: Route.parse(onward), return: Route.of(sink), payload }));
   }
   payload.fill(0);
   const seen = (watching: MessageWatch): string[] => eventsOf(watching).map(told);
@@ -120,9 +120,7 @@ test("a watcher that takes nothing misses events, is told how many, and holds no
   const { watch, router } = fixture();
   const [slow, quick] = [watch({ kinds: ["dropped"] }), watch({ kinds: ["dropped"] })];
   const send = (): void => {
-    router.send(
-      new Message({ onward: Route.parse("nobody"), return: Route.empty, payload: Buffer.alloc(0) }),
-    );
+    router.send(Message.of({ onward: Route.parse("nobody"), return: Route.empty, payload: Buffer.alloc(0) }));
   };
   for (let at = 0; at < 1030; at += 1) {
     send();
@@ -144,7 +142,7 @@ test("what waits for a watcher is bounded in bytes too", () => {
   const watching = watch({ maxPayloadBytes: 65536 });
   const payload = Buffer.alloc(65536);
   for (let at = 0; at < 100; at += 1) {
-    router.send(new Message({ onward: Route.parse("nobody"), return: Route.empty, payload }));
+    router.send(Message.of({ onward: Route.parse("nobody"), return: Route.empty, payload }));
   }
   const count = eventsOf(watching).length;
   assert.ok(count > 0 && count <= 64, `${count}`);
@@ -193,7 +191,7 @@ test("the router has a tap only while somebody watches", () => {
 test("a watch ends with its node, after what was seen before", () => {
   const { watch, router, watches } = fixture();
   const watching = watch();
-  router.send(new Message({ onward: Route.parse("nobody"), return: Route.empty, payload: Buffer.alloc(0) }));
+  router.send(Message.of({ onward: Route.parse("nobody"), return: Route.empty, payload: Buffer.alloc(0) }));
   watches[Symbol.dispose]();
   assert.equal(watching.take()?.kind, "dropped");
   assert.throws(() => watching.take(), { code: "stopped" });

@@ -48,7 +48,7 @@ function fixture(waitLimitMs?: number): Fixture {
 }
 
 function message(to: string, payload: string | Buffer = "x", back = ""): Message {
-  return new Message({
+  return Message.of({
     onward: Route.parse(to),
     return: Route.parse(back),
     payload: Buffer.from(payload),
@@ -169,10 +169,10 @@ test("senders do not wait for a worker that stands still: it refuses until there
     far.register(Address.local("me"), { handle: () => void resolve() }, { kind: "reply", hearsFrom: dialer });
   });
   for (const onward of [route, route, route]) {
-    far.send(new Message({ onward, return: Route.empty, payload: Buffer.from("x") }));
+    far.send(Message.of({ onward, return: Route.empty, payload: Buffer.from("x") }));
   }
   far.send(
-    new Message({ onward: echo, return: Route.of(Address.local("me")), payload: Buffer.from("behind them") }),
+    Message.of({ onward: echo, return: Route.of(Address.local("me")), payload: Buffer.from("behind them") }),
   );
   await heard;
   assert.equal(router.counts.dropped["queue_full"], 2);
@@ -313,7 +313,7 @@ test("a reply reaches no worker that is bound to another connection than the mes
     router.tap = { message: () => resolve() };
   });
   far.send(
-    new Message({
+    Message.of({
       onward: Route.of(dialer.address, Address.local("w")),
       return: Route.empty,
       payload: Buffer.from("x"),
@@ -323,7 +323,7 @@ test("a reply reaches no worker that is bound to another connection than the mes
   const { id, return: back } = taken(stream);
   assert.equal(back.split(" => ").length, 1, "the connection alone");
   await stream.reply({ toId: id, payload: Buffer.from("y"), return: "" });
-  const forged = new Message({
+  const forged = Message.of({
     onward: Route.parse("w"),
     return: Route.parse("bound"),
     payload: Buffer.of(),

@@ -173,7 +173,7 @@ test("a disconnect instead of a pong is a refusal", async () => {
   const worker = {
     handle(message: Message) {
       const onward = message.return;
-      return router.forward(new Message({ onward, return: Route.of(outletAddress), payload: disconnect }));
+      return router.forward(Message.of({ onward, return: Route.of(outletAddress), payload: disconnect }));
     },
   };
   router.register(outletAddress, worker, { kind: "outlet" });
@@ -185,11 +185,11 @@ test("a disconnect instead of a pong is a refusal", async () => {
 test("only a ping opens a session at an outlet", async () => {
   const out = outlet(1);
   const send = (payload: Buffer) =>
-    router.send(new Message({ onward: Route.of(outletAddress), return: Route.of(outletAddress), payload }));
+    router.send(Message.of({ onward: Route.of(outletAddress), return: Route.of(outletAddress), payload }));
   assert.equal(send(pong), "unexpected");
   assert.equal(send(Buffer.alloc(0)), "unexpected");
   assert.equal(
-    router.send(new Message({ onward: Route.of(outletAddress), return: Route.empty, payload: Buffer.of(0) })),
+    router.send(Message.of({ onward: Route.of(outletAddress), return: Route.empty, payload: Buffer.of(0) })),
     "route_exhausted",
   );
   assert.equal(out.counts.view().opened, 0);

@@ -92,7 +92,7 @@ function local(text: string): boolean {
 }
 
 function incoming(payloadHex: string, onward = Route.of(session.address)): Outcome {
-  return router.send(new Message({ onward, return: Route.of(far), payload: Buffer.from(payloadHex, "hex") }));
+  return router.send(Message.of({ onward, return: Route.of(far), payload: Buffer.from(payloadHex, "hex") }));
 }
 
 const payloadOf = (text: string): string =>
@@ -220,7 +220,7 @@ test("it hears from the connection alone that its ping left on", () => {
   session.signal(ping, Route.of(ends[0].address, far));
   const receive = (from: TestEnd): Outcome =>
     router.receive(
-      new Message({
+      Message.of({
         onward: Route.of(session.address),
         return: Route.of(from.address),
         payload: pong,

@@ -84,7 +84,7 @@ function createForeignHost(register: (message: Message, router: Router) => void)
 
 /** What arrives for the relay's client when the host sends it. */
 function deliver(end: TestEnd, onward: string, back: string, payload: Buffer): void {
-  const message = new Message({ onward: Route.parse(onward), return: Route.parse(back), payload });
+  const message = Message.of({ onward: Route.parse(onward), return: Route.parse(back), payload });
   end.arrive(encodeMessage(message).subarray(lengthBytes));
 }
 
@@ -96,7 +96,7 @@ function createElixirHost(): Router {
     const forward = (sent: Message) =>
       router.forward(sent.withRoutes(sent.onward.rest().prependRoute(full), sent.return));
     if (router.find(own) === undefined) router.register(own, { handle: forward }, { kind: "relay" });
-    router.send(new Message({ onward: full, return: Route.of(own), payload: bare("blue") }));
+    router.send(Message.of({ onward: full, return: Route.of(own), payload: bare("blue") }));
   });
   return router;
 }
@@ -186,7 +186,7 @@ test("a message through the relay reaches what the policy lets it reach, and no 
 
     for (const goal of ["uppercase", "outlet"]) {
       const onward = Route.parse(`forward_to_blue => ${goal}`);
-      host.send(new Message({ onward, return: Route.parse("app"), payload: bare("up") }));
+      host.send(Message.of({ onward, return: Route.parse("app"), payload: bare("up") }));
     }
     await settled();
 
@@ -382,7 +382,7 @@ test("a relay that its host has lost is registered again on the same link, if th
   host.service.remove("blue");
   const onward = Route.of(listener.address, Address.local("nobody"));
   const chat = setTrickle(clock, () =>
-    host.router.send(new Message({ onward, return: Route.empty, payload: bare("other traffic") })),
+    host.router.send(Message.of({ onward, return: Route.empty, payload: bare("other traffic") })),
   );
   await clock.until(() => seeker.client.status().registrations === 2, 15_000, 100);
   chat.end();
@@ -466,7 +466,7 @@ test("50 restarts in a row, of hosts that notice the end and of hosts that do no
       { kind: "reply", hearsFrom: seeker.link.connection.listener },
     );
     const onward = Route.parse("forward_to_blue => uppercase");
-    host.router.send(new Message({ onward, return: Route.of(app), payload: bare("up") }));
+    host.router.send(Message.of({ onward, return: Route.of(app), payload: bare("up") }));
     await settled();
     reply[Symbol.dispose]();
     assert.deepEqual(answers, ["UP"], `after restart ${restart}`);
@@ -485,7 +485,7 @@ test("a host that answers only the third registration is asked again with backof
     asked += 1;
     if (asked < 3) return;
     const payload = bare("forward_to_blue");
-    router.send(new Message({ onward: message.return, return: Route.parse("forward_to_blue"), payload }));
+    router.send(Message.of({ onward: message.return, return: Route.parse("forward_to_blue"), payload }));
   });
   seeker.link.whenRenewed = () => void seeker.link.up(reluctant);
   seeker.link.up(reluctant);
@@ -561,7 +561,7 @@ test("a host without room is asked again, less and less often, and is no failure
   const host = createForeignHost((message, router) => {
     asked += 1;
     const payload = bare("refused too_many\n");
-    router.send(new Message({ onward: message.return, return: Route.parse("service"), payload }));
+    router.send(Message.of({ onward: message.return, return: Route.parse("service"), payload }));
   });
   const seeker = new Seeker(clock);
   seeker.link.up(host);
@@ -579,7 +579,7 @@ test("on a new link it begins again with short waits", async () => {
   const host = createForeignHost((message, router) => {
     asked += 1;
     const payload = bare("refused too_many\n");
-    router.send(new Message({ onward: message.return, return: Route.parse("service"), payload }));
+    router.send(Message.of({ onward: message.return, return: Route.parse("service"), payload }));
   });
   const seeker = new Seeker(clock);
   seeker.link.up(host);
@@ -764,7 +764,7 @@ test("the release that a client sends is, for a host that does not know it, no m
       router.forward(sent.withRoutes(sent.onward.rest().prependRoute(way), sent.return));
     router.register(own, { handle: forward }, { kind: "relay" });
     router.send(
-      new Message({ onward: message.return, return: Route.of(own), payload: bare("forward_to_blue") }),
+      Message.of({ onward: message.return, return: Route.of(own), payload: bare("forward_to_blue") }),
     );
   });
   const { listener } = seeker.link.up(host);

@@ -58,7 +58,7 @@ class Guest {
     const handle = (message: Message): undefined => {
       const copy = Buffer.from(message.payload);
       this.heard.push(
-        new Message({ onward: message.onward.keep(), return: message.return.keep(), payload: copy }),
+        Message.of({ onward: message.onward.keep(), return: message.return.keep(), payload: copy }),
       );
     };
     this.router.register(
@@ -75,7 +75,7 @@ class Guest {
   /** Sends a payload along an onward route that begins at the host. */
   send(onward: readonly string[], payload: Buffer, back: Route = Route.of(this.client)): void {
     const route = Route.of(this.connection.dialer.address, ...onward.map((text) => Address.local(text)));
-    this.router.send(new Message({ onward: route, return: back, payload }));
+    this.router.send(Message.of({ onward: route, return: back, payload }));
   }
 
   async claim(name: string, service = "static_forwarding_service"): Promise<void> {
@@ -197,7 +197,7 @@ test("the live message through a relay leaves the host with the bytes that a liv
 
   sender.listener.arrive(
     encodeMessage(
-      new Message({
+      Message.of({
         onward: Route.parse("forward_to_n3 => uppercase"),
         return: Route.of(Address.local(app!.value)),
         payload: Buffer.from("0568656c6c6f", "hex"),
@@ -237,7 +237,7 @@ test("a message without a way back or without a goal behind the relay is dropped
 
   // From a connection there is always a way back; on the node itself there may be none.
   const onward = Route.parse("forward_to_blue => echo");
-  const outcome = host.router.send(new Message({ onward, return: Route.empty, payload: bare("x") }));
+  const outcome = host.router.send(Message.of({ onward, return: Route.empty, payload: bare("x") }));
   guest.send([prefixed("blue")], bare("x"));
   await settled();
 
@@ -266,7 +266,7 @@ test("a registration that leads nowhere but to the connection, or that comes fro
   await settled();
   const onward = Route.parse("static_forwarding_service");
   const local = host.router.send(
-    new Message({ onward, return: Route.parse("a => b"), payload: bare("blue") }),
+    Message.of({ onward, return: Route.parse("a => b"), payload: bare("blue") }),
   );
 
   assert.equal(local, "refused");
@@ -335,7 +335,7 @@ test("a registration on a connection that has just ended comes to nothing", () =
 
   end.arrive(
     encodeMessage(
-      new Message({
+      Message.of({
         onward: Route.parse("static_forwarding_service"),
         return: Route.parse("client"),
         payload: bare("blue"),
@@ -555,12 +555,12 @@ test("a holder whose echo is out of reach keeps its name if its client answers",
   const answer = (message: Message) =>
     message.payload.toString("utf8", 1).startsWith("alive ")
       ? router.forward(
-          new Message({ onward: message.return, return: Route.of(client), payload: message.payload }),
+          Message.of({ onward: message.return, return: Route.of(client), payload: message.payload }),
         )
       : undefined;
   router.register(client, { handle: answer }, { kind: "relay_client", hearsFrom: link.dialer });
   const onward = Route.of(link.dialer.address, Address.local("static_forwarding_service"));
-  router.send(new Message({ onward, return: Route.of(client), payload: bare("blue") }));
+  router.send(Message.of({ onward, return: Route.of(client), payload: bare("blue") }));
   await settled();
   const claimant = new Guest(host);
 
@@ -844,7 +844,7 @@ test("a gate in front of a relay's first hop is given back as it is", async () =
   await guest.claim("blue");
   guest.connection.listener.isFull = true;
 
-  const message = new Message({
+  const message = Message.of({
     onward: Route.parse("forward_to_blue => echo"),
     return: Route.parse("here"),
     payload: bare("x"),

@@ -39,7 +39,7 @@ test("an answer from this node has bytes of its own, and nothing is left behind"
   const router = createTestNode();
   const bytes = Buffer.from("answer");
   register(router, "service", ({ return: onward }) => {
-    const outcome = router.forward(new Message({ onward, return: Route.parse("service"), payload: bytes }));
+    const outcome = router.forward(Message.of({ onward, return: Route.parse("service"), payload: bytes }));
     bytes.fill(0);
     return outcome;
   });
@@ -61,7 +61,7 @@ test("an answer over a connection is heard from that connection alone", async ()
     { router: createTestNode(), by: "node_listener" },
   );
   const forged = (own: string): Message =>
-    new Message({ onward: Route.parse(own), return: Route.parse("liar"), payload: Buffer.from("forged") });
+    Message.of({ onward: Route.parse(own), return: Route.parse("liar"), payload: Buffer.from("forged") });
   // The peer's echo is not yet answering when somebody else is.
   used.listener.isBlackHole = true;
   const { answer, clock } = ask(router, `${used.dialer.address.text} => echo`);
@@ -71,7 +71,7 @@ test("an answer over a connection is heard from that connection alone", async ()
   assert.equal(router.receive(forged(own), other.dialer), "not_the_bound_connection");
   used.listener.isBlackHole = false;
   peer.send(
-    new Message({
+    Message.of({
       onward: Route.parse(`${used.listener.address.text} => ${own}`),
       return: Route.parse("echo"),
       payload,
@@ -92,7 +92,7 @@ test("before the message has left on a connection, no connection is heard", asyn
   const { answer, clock } = ask(router, "full");
   const [reply] = [...router.workers()].filter(({ kind }) => kind === "reply");
 
-  const forged = new Message({ onward: Route.of(reply!.address), return: Route.empty, payload });
+  const forged = Message.of({ onward: Route.of(reply!.address), return: Route.empty, payload });
   assert.equal(router.receive(forged, end.dialer), "not_the_bound_connection");
 
   await clock.advance(1_000);
@@ -104,7 +104,7 @@ test("only the first answer counts", async () => {
   const router = createTestNode();
   register(router, "twice", ({ return: onward }) => {
     for (const text of ["first", "second"]) {
-      router.forward(new Message({ onward, return: Route.empty, payload: Buffer.from(text) }));
+      router.forward(Message.of({ onward, return: Route.empty, payload: Buffer.from(text) }));
     }
     return undefined;
   });
@@ -150,7 +150,7 @@ test("a message that finds a full queue is sent as soon as there is room", async
   register(router, "busy", (message) => {
     if (isFull) return gate;
     taken.push(message);
-    return router.forward(new Message({ onward: message.return, return: Route.empty, payload }));
+    return router.forward(Message.of({ onward: message.return, return: Route.empty, payload }));
   });
   const { answer, clock } = ask(router, "busy");
   assert.equal(gate.waiting, 1);

@@ -43,7 +43,7 @@ function register(
 }
 
 function message(onward: string, entrance?: TestEnd): Message {
-  return new Message({
+  return Message.of({
     onward: Route.parse(onward),
     return: Route.parse("back"),
     payload: Buffer.from("x"),
@@ -195,7 +195,7 @@ test("what a worker unwraps reaches no more than it would have reached by itself
 
   // Begun on this node: nobody to ask about.
   assert.equal(router.unwrap(message("outlet")), undefined);
-  const empty = new Message({
+  const empty = Message.of({
     onward: Route.empty,
     return: Route.empty,
     payload: Buffer.alloc(0),
@@ -211,7 +211,7 @@ test("a message that comes in with too long a route, onward or back, is dropped 
   const long = Route.of(...Array.from({ length: maxRouteAddresses }, () => a));
   const big = Route.of(a, new Address(0, Buffer.alloc(maxRouteBytes)));
   const whole = (onward: Route, back: Route): Message =>
-    new Message({ onward, return: back, payload: Buffer.alloc(0), entrance: arrival });
+    Message.of({ onward, return: back, payload: Buffer.alloc(0), entrance: arrival });
   const short = Route.of(a);
 
   for (const route of [long.prepend(a), big]) {
@@ -264,7 +264,7 @@ test("the tap sees every delivery and every drop, with the worker if there is on
   router.receive(message("hop => ok", arrival), arrival);
   router.receive(message("outlet", arrival), arrival);
   router.send(message("nobody"));
-  router.send(new Message({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) }));
+  router.send(Message.of({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) }));
 
   assert.deepEqual(seen, [
     ["0#ok", "ok", undefined],

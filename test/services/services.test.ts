@@ -39,7 +39,7 @@ const backing: Backing = { hold() {}, release() {} };
 const trace = Buffer.from("{}");
 
 function message(onward: string, payload: Buffer, back = "tcp => app"): Message {
-  return new Message({ onward: Route.parse(onward), return: Route.parse(back), payload, trace, backing });
+  return Message.of({ onward: Route.parse(onward), return: Route.parse(back), payload, trace, backing });
 }
 
 const bare = (text: string): Buffer => encodeBareBytes(Buffer.from(text));
@@ -133,7 +133,7 @@ test("the entrance and the observer of the exit travel with what a hop passes on
   for (const { create, onward, name } of services) {
     const onwards = new Onwards();
     const fields = { onward: Route.parse(onward), return: Route.parse("app"), payload: bare("x") };
-    create(onwards, own).handle(new Message({ ...fields, entrance, exit }));
+    create(onwards, own).handle(Message.of({ ...fields, entrance, exit }));
     assert.equal(onwards.sent[0]?.entrance, entrance, name);
     // What an answer leaves on tells whoever asked nothing.
     assert.equal(onwards.sent[0]?.exit, name === "hop" ? exit : undefined, name);

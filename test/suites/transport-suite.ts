@@ -156,7 +156,7 @@ export function transportSuite(name: string, makePair: (limits: SuiteLimits) => 
       const { dialer, acceptor } = await link();
       const expected = [];
       for (const size of [10, 20_000, 200_000]) {
-        const message = new Message({ ...shape, payload: Buffer.alloc(size, 1) });
+        const message = Message.of({ ...shape, payload: Buffer.alloc(size, 1) });
         expected.push(kept(message));
         await sendAll(dialer.connection, [message]);
         message.payload.fill(2);
@@ -193,7 +193,7 @@ export function transportSuite(name: string, makePair: (limits: SuiteLimits) => 
     test("a message without an onward route is a heartbeat: nobody gets it", { timeout }, async (t) => {
       const { link } = await start(t);
       const { dialer, acceptor } = await link();
-      const heartbeat = new Message({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) });
+      const heartbeat = Message.of({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) });
       await sendAll(dialer.connection, [heartbeat, numbered(1), heartbeat, numbered(2)]);
       await acceptor.user.has(2);
       assert.deepEqual(acceptor.user.messages, [numbered(1), numbered(2)].map(kept));
@@ -527,7 +527,7 @@ export function transportSuite(name: string, makePair: (limits: SuiteLimits) => 
         const pass = (end: End, to: End) => {
           end.user.keeps = false;
           end.user.answer = (message) => {
-            const copy = new Message({
+            const copy = Message.of({
               ...shape,
               payload: Buffer.concat([message.payload, message.payload]),
             });
@@ -559,15 +559,15 @@ const shape = { onward: Route.parse("worker"), return: Route.parse("back") };
 function numbered(number: number, bytes = 4): Message {
   const payload = Buffer.alloc(bytes, number % 251);
   payload.writeUInt32BE(number);
-  return new Message({ ...shape, payload });
+  return Message.of({ ...shape, payload });
 }
 
 /** A message whose frame announces exactly `bytes`. */
 function fillFrame(bytes: number): Message {
-  const head = frameBytes(new Message({ ...shape, payload: Buffer.alloc(70_000) })) - 70_000 - lengthBytes;
+  const head = frameBytes(Message.of({ ...shape, payload: Buffer.alloc(70_000) })) - 70_000 - lengthBytes;
   const payload = Buffer.alloc(bytes - head);
   for (let at = 0; at < payload.byteLength; at += 4_093) payload[at] = at % 256;
-  return new Message({ ...shape, payload });
+  return Message.of({ ...shape, payload });
 }
 
 /** A payload size of every class that the wire or a buffer tells apart, with and without a trace. */
@@ -589,7 +589,7 @@ function everyShape(): Message[] {
     traces.map((trace, which) => {
       const payload = Buffer.from(Uint8Array.from({ length: size }, (_, i) => (i * 7 + size) % 256));
       const onward = onwards[(at + which) % onwards.length]!;
-      return new Message({ onward, return: returns[at % returns.length]!, payload, trace });
+      return Message.of({ onward, return: returns[at % returns.length]!, payload, trace });
     }),
   );
 }

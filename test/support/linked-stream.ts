@@ -207,7 +207,7 @@ export class LinkedStream implements LocalStreamUser, GateWaiter {
     backing?.hold();
     const kept =
       backing === undefined
-        ? new Message({ onward, return: Route.empty, payload: Buffer.from(message.payload) })
+        ? Message.of({ onward, return: Route.empty, payload: Buffer.from(message.payload) })
         : message;
     this.#unsent.push({ message: kept, backing });
     return false;

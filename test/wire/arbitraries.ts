@@ -50,7 +50,7 @@ export const choices = fc.oneof(
 export function messageOf({ onward, return: back, payload, trace }: PlainMessage): Message {
   const routeOf = (route: readonly PlainAddress[]): Route =>
     Route.of(...route.map(({ type, value }) => new Address(type, value)));
-  return new Message({
+  return Message.of({
     onward: routeOf(onward),
     return: routeOf(back),
     payload: Buffer.from(payload),

@@ -20,7 +20,7 @@ function said(message: Message): string {
 
 /** The same message with routes that were never on the wire. */
 function anew({ onward, return: back, payload, trace }: Message): Message {
-  return new Message({
+  return Message.of({
     onward: Route.of(...onward.addresses()),
     return: Route.of(...back.addresses()),
     payload,

@@ -19,7 +19,7 @@ for (const { name, frame, onward, return: back, payload, trace } of goldenFrames
   });
 
   test(`${name} is written as its bytes`, () => {
-    const message = new Message({
+    const message = Message.of({
       onward: Route.parse(onward.join(" => ")),
       return: Route.parse(back.join(" => ")),
       payload: Buffer.from(payload, "hex"),
@@ -58,7 +58,7 @@ test("every frame recorded between live Ockam nodes is read as it was recorded a
 
       const routeOf = (given: typeof decoded.onwardRoute) =>
         Route.of(...given.map(({ type, value }) => new Address(type, Buffer.from(value))));
-      const made = new Message({
+      const made = Message.of({
         onward: routeOf(decoded.onwardRoute),
         return: routeOf(decoded.returnRoute),
         payload: Buffer.from(decoded.payloadHex, "hex"),

@@ -131,7 +131,7 @@ function checkMessage(frame: Buffer, decoded: RecordedMessage, where: string): v
   assert.equal(message.payload.toString("hex"), decoded.payloadHex, where);
   assert.equal(message.trace?.toString() ?? null, decoded.tracing, where);
 
-  const made = new Message({
+  const made = Message.of({
     onward: routeOf(decoded.onwardRoute),
     return: routeOf(decoded.returnRoute),
     payload: Buffer.from(decoded.payloadHex, "hex"),

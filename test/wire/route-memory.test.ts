@@ -24,7 +24,7 @@ function read(bytes: Buffer, known?: ReadRoutes): object | "malformed" {
 }
 
 const message = (onward: string, back: string, payload = "x"): Message =>
-  new Message({ onward: Route.parse(onward), return: Route.parse(back), payload: Buffer.from(payload) });
+  Message.of({ onward: Route.parse(onward), return: Route.parse(back), payload: Buffer.from(payload) });
 
 /** Few different messages, in any order and damaged now and then, as sessions that share a connection send them. */
 const stream = fc

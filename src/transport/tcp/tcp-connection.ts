@@ -18,7 +18,7 @@ import type { TcpOptions } from "./tcp-options.js";
 const lingerMs = 1_000;
 
 const version = Uint8Array.of(protocolVersion);
-const heartbeat = new Message({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) });
+const heartbeat = Message.of({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) });
 /** A connection that is not read says so this often in the time that its peer's patience lasts. */
 const heartbeatsPerStall = 4;
 

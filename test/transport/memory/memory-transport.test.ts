@@ -8,7 +8,7 @@ import { transportSuite } from "../../suites/transport-suite.js";
 import { FakeClock } from "../../support/fake-clock.js";
 
 const bind = { host: "memory", port: 0 };
-const hello = new Message({
+const hello = Message.of({
   onward: Route.parse("worker"),
   return: Route.parse("back"),
   payload: Buffer.from("hello"),

@@ -60,7 +60,7 @@ for (const payloadBytes of [48 * KiB, 1 * MiB]) {
     reader.pause();
     while (sink === undefined) await new Promise(setImmediate);
     const writers = await Promise.all([1, 2, 3, 4].map(() => raw(t, sourceListener.bound)));
-    const frame = encodeMessage(new Message({ ...routes, payload: Buffer.alloc(payloadBytes, 7) }));
+    const frame = encodeMessage(Message.of({ ...routes, payload: Buffer.alloc(payloadBytes, 7) }));
     const times = Math.ceil(GB / payloadBytes / writers.length);
     const before = process.memoryUsage().rss;
     let peak = 0;
@@ -100,7 +100,7 @@ test("large messages that were on their way to a peer that was cut off count no 
   source.keeps = false;
   source.answer = (message) => sink?.send(message);
   const sourceListener = await transport.listen({ host: "127.0.0.1", port: 0 }, () => source);
-  const frame = encodeMessage(new Message({ ...routes, payload: Buffer.alloc(MiB, 7) }));
+  const frame = encodeMessage(Message.of({ ...routes, payload: Buffer.alloc(MiB, 7) }));
   const writer = await raw(t, sourceListener.bound);
   let sent = 0;
   for (let round = 0; round < 6; round += 1) {
@@ -213,7 +213,7 @@ for (const plainSockets of [false, true]) {
         const start = random(noise.byteLength - size);
         const payload = noise.subarray(start, start + size);
         hash.update(payload);
-        await sendAll(connection, [new Message({ ...routes, payload })]);
+        await sendAll(connection, [Message.of({ ...routes, payload })]);
         left -= size;
       }
       return hash.digest("hex");

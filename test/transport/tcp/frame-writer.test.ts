@@ -79,7 +79,7 @@ class FragileBacking implements Backing {
 const routes = { onward: Route.parse("a => b"), return: Route.parse("c") };
 
 function messageOf(payload: Buffer, backing?: Backing, trace?: Buffer): Message {
-  return new Message({ ...routes, payload, backing, trace });
+  return Message.of({ ...routes, payload, backing, trace });
 }
 
 /** Lets promises that are settled be seen. */
@@ -335,8 +335,8 @@ test("a header that fits into no batch is written nevertheless", async () => {
   const long = Route.parse(Array.from({ length: 100 }, () => "x".repeat(200)).join("=>"));
   const huge = [long, long, long, long, long, long, long].reduce((all, route) => all.prependRoute(route));
   assert.ok(huge.byteLength > 128 * 1024);
-  const messages = [Buffer.from("hello"), Buffer.alloc(20_000, 1)].map(
-    (payload) => new Message({ onward: huge, return: huge, payload }),
+  const messages = [Buffer.from("hello"), Buffer.alloc(20_000, 1)].map((payload) =>
+    Message.of({ onward: huge, return: huge, payload }),
   );
   for (const message of messages) writer.put(message);
   await microtasks();
@@ -349,7 +349,7 @@ test("a large message with room in front of its payload leaves as one piece, wit
   const route = Route.parse("0123456789abcdef0123456789abcdef => hop");
   const payload = Buffer.alloc(20_000, 7);
   const arrived = [1, 2, 3].map((fill) =>
-    encodeMessage(new Message({ onward: route, return: route, payload: payload.fill(fill) })),
+    encodeMessage(Message.of({ onward: route, return: route, payload: payload.fill(fill) })),
   );
   const chunk = new Chunk(arrived.reduce((sum, frame) => sum + frame.byteLength, 0));
   Buffer.concat(arrived).copy(chunk.bytes);

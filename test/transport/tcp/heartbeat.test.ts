@@ -37,7 +37,7 @@ async function patience(connection: Connection, user: CollectingUser): Promise<n
   const payload = Buffer.alloc(48 * 1024, 7);
   let lastMs = performance.now();
   while (user.ended === undefined) {
-    const gate = connection.send(new Message({ ...routes, payload }));
+    const gate = connection.send(Message.of({ ...routes, payload }));
     if (gate === undefined) lastMs = performance.now();
     else await opened(gate);
   }
@@ -75,7 +75,7 @@ test("a connection says that it lives for as long as what it brings is not taken
     assert.deepEqual(data.subarray(0, 8), heartbeat);
     beats += data.byteLength / heartbeat.byteLength;
   });
-  socket.write(encodeMessage(new Message({ ...routes, payload: Buffer.from("held") })));
+  socket.write(encodeMessage(Message.of({ ...routes, payload: Buffer.from("held") })));
   while (beats < 2) await once(socket, "data");
   isFull = false;
   gate.open();

@@ -16,7 +16,7 @@ import { hex } from "../../wire/vectors.js";
 const timeout = 20_000;
 const MiB = 1024 * 1024;
 
-const hello = new Message({
+const hello = Message.of({
   onward: Route.parse("worker"),
   return: Route.parse("back"),
   payload: Buffer.from("hello"),
@@ -279,7 +279,7 @@ for (const plainSockets of [false, true]) {
       const gate = closedGate();
       user.answer = () => gate;
       socket.write(helloFrame);
-      connections[0]!.send(new Message({ ...hello, payload: Buffer.alloc(15 * MiB) }));
+      connections[0]!.send(Message.of({ ...hello, payload: Buffer.alloc(15 * MiB) }));
       while (gate.waiting === 0) await turns(1);
       assert.ok(connections[0]!.queuedBytes > 0);
       socket.resetAndDestroy();

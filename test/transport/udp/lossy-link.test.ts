@@ -68,7 +68,7 @@ function message(number: number, bytes: number): Message {
   const payload = Buffer.alloc(bytes);
   for (let at = 4; at < bytes; at += 1) payload[at] = (at * 31 + number * 17 + (at >>> 8)) % 256;
   payload.writeUInt32BE(number);
-  return new Message({ onward: Route.parse("worker"), return: Route.parse("back"), payload });
+  return Message.of({ onward: Route.parse("worker"), return: Route.parse("back"), payload });
 }
 
 /** Sends `messages`, then last ones until one arrives. */

@@ -21,7 +21,7 @@ const bind = { host: "127.0.0.1", port: 0 };
 const timeout = 20_000;
 
 function message(payload: string | Buffer, { onward = "worker", back = "back" } = {}): Message {
-  return new Message({
+  return Message.of({
     onward: Route.parse(onward),
     return: Route.parse(back),
     payload: Buffer.from(payload),
@@ -183,7 +183,7 @@ describe("a peer that has not shown that it receives", () => {
     const asked = await peer.nextMessage();
     assert.equal(asked.return.length, 2);
     assert.equal(asked.return.last.text, "us");
-    const answer = new Message({ onward: asked.return, return: Route.empty, payload: Buffer.from("answer") });
+    const answer = Message.of({ onward: asked.return, return: Route.empty, payload: Buffer.from("answer") });
     await peer.sendMessage(listener.bound, answer);
     await users[0]!.has(2);
     assert.equal(users[0]!.messages[1]!.onward, "0#us");
