@@ -164,10 +164,11 @@ export class ByteSocket {
 
   /**
    * True if the kernel took everything: the bytes may be overwritten at once. False if not: they must stay as they are
-   * until `written` (or `closed`), and no other write may begin before that.
+   * until `written` (or `closed`), and no other write may begin before that. What is written to a socket that is gone is
+   * lost.
    */
   write(bytes: Buffer): boolean {
-    if (this.#isOver) return true;
+    if (this.#closed) return true;
     this.#socket.write(bytes);
     return this.#isTaken();
   }
@@ -176,17 +177,12 @@ export class ByteSocket {
   writeAll(segments: Segments): boolean {
     const { length } = segments;
     if (length === 1) return this.write(segments.at(0)!);
-    if (this.#isOver) return true;
+    if (this.#closed) return true;
     const socket = this.#socket;
     socket.cork();
     for (let at = 0; at < length; at += 1) socket.write(segments.at(at)!);
     socket.uncork();
     return this.#isTaken();
-  }
-
-  /** What is written now is lost. */
-  get #isOver(): boolean {
-    return this.#closed || !this.#socket.writable;
   }
 
   #isTaken(): boolean {
@@ -201,11 +197,6 @@ export class ByteSocket {
   /** From now on the operating system asks an idle peer whether it is there. */
   keepAlive(): void {
     if (!this.#closed) this.#socket.setKeepAlive(true, keepAliveMs);
-  }
-
-  /** Ends our direction once what was written has left. */
-  end(): void {
-    if (!this.#closed) this.#socket.end();
   }
 
   /** Ends both directions now. `closed` is not called. */
