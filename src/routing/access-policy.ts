@@ -31,9 +31,6 @@ const reachesHops: ReadonlySet<Arrival["by"]> = new Set(["created_connection", "
  */
 const reachesPrograms: ReadonlySet<Arrival["by"]> = new Set(["node_listener", "relay_connection"]);
 
-/** Kinds that only the node's own listener offers to the network. */
-const offeredByNode: ReadonlySet<WorkerInfo["kind"]> = new Set(["relay_service", "relay", "outlet"]);
-
 /** The table of ockam-facts.md 1.7, for a node without an authority. */
 export const defaultAccessPolicy: AccessPolicy = {
   decide(arrival, _identity, worker) {
@@ -54,10 +51,12 @@ export const defaultAccessPolicy: AccessPolicy = {
         const reaches = reachesPrograms.has(arrival.by) || worker.hasSentOn?.(arrival) === true;
         return reaches ? undefined : "denied_by_policy";
       }
-      default: {
-        const offered = arrival.by === "node_listener" && offeredByNode.has(worker.kind);
-        return offered ? undefined : "denied_by_policy";
-      }
+      case "relay_service":
+      case "relay":
+      case "outlet":
+        return arrival.by === "node_listener" ? undefined : "denied_by_policy";
+      default:
+        return "denied_by_policy";
     }
   },
 };
