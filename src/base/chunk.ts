@@ -1,11 +1,13 @@
+import { type Memory, wordsOf } from "./bytes.js";
 import { LastView } from "./last-view.js";
 
 /**
  * A buffer that several parties use at once. Its reader fills it; whoever needs its bytes beyond the call that showed
  * them holds it and releases it later. Only an unheld chunk may be filled again.
  */
-export class Chunk {
+export class Chunk implements Memory {
   readonly bytes: Buffer;
+  readonly words: DataView;
   /** For those who write what is in it: where what they put in front of it begins. */
   headStart: number | undefined;
   #holds = 0;
@@ -14,6 +16,7 @@ export class Chunk {
 
   constructor(sizeBytes: number) {
     this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
+    this.words = wordsOf(this.bytes);
   }
 
   /** The bytes from `start` to `end`. */
@@ -67,7 +70,6 @@ export class ChunkPool {
   }
 
   readonly #keep = (chunk: Chunk): void => {
-    if (chunk.bytes.byteLength === this.sizeBytes && this.#free.length < this.#maxFree)
-      this.#free.push(chunk);
+    if (chunk.bytes.length === this.sizeBytes && this.#free.length < this.#maxFree) this.#free.push(chunk);
   };
 }

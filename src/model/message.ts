@@ -43,6 +43,8 @@ export class Cargo {
   readonly backing: Backing | undefined;
   readonly entrance: Entrance | undefined;
   readonly exit: ExitObserver | undefined;
+  /** A view of all of `memory`, if its owner has one. */
+  readonly words: DataView | undefined;
   #payload: Buffer | undefined;
 
   /** `roomBytes` in front of the payload are free for a header, if there is a backing. */
@@ -55,6 +57,7 @@ export class Cargo {
     backing: Backing | undefined,
     entrance: Entrance | undefined,
     exit: ExitObserver | undefined,
+    words: DataView | undefined,
   ) {
     this.memory = memory;
     this.payloadStart = start;
@@ -64,6 +67,7 @@ export class Cargo {
     this.backing = backing;
     this.entrance = entrance;
     this.exit = exit;
+    this.words = words;
   }
 
   get payload(): Buffer {
@@ -95,7 +99,7 @@ export class Message {
   }
 
   static of({ onward, return: back, payload, trace, backing, entrance, exit }: MessageFields): Message {
-    const cargo = new Cargo(payload, 0, payload.length, 0, trace, backing, entrance, exit);
+    const cargo = new Cargo(payload, 0, payload.length, 0, trace, backing, entrance, exit, undefined);
     return new Message(cargo, onward, back);
   }
 

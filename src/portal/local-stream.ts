@@ -1,8 +1,9 @@
+import type { Memory } from "../base/bytes.js";
 import type { Backing } from "../model/message.js";
 
-/** Data where it was read: `length` bytes at `at` of `buffer`. The object is used again for the next data. */
+/** Data where it was read: `length` bytes at `at` of `memory`. The object is used again for the next data. */
 export interface DataPlace {
-  readonly buffer: Buffer;
+  readonly memory: Memory;
   readonly at: number;
   readonly length: number;
   /** Bytes in front of it that may be written to, for the heads of what carries it. */

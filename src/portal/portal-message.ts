@@ -1,3 +1,4 @@
+import type { Memory } from "../base/bytes.js";
 import { PortwayError } from "../base/errors.js";
 import { LastView } from "../base/last-view.js";
 import { type Backing, Cargo } from "../model/message.js";
@@ -79,7 +80,7 @@ export const maxPayloadHeadBytes = 4;
  * free, maxPayloadHeadBytes or more. No counter is written, as Ockam's ends do not.
  */
 export function payloadInPlace(
-  memory: Buffer,
+  { bytes, words }: Memory,
   at: number,
   length: number,
   roomBytes: number,
@@ -88,13 +89,13 @@ export function payloadInPlace(
   const headBytes = length < 0x80 ? 2 : length < 0x4000 ? 3 : 4;
   const start = at - headBytes;
   let next = start;
-  memory[next++] = kind.payload;
+  bytes[next++] = kind.payload;
   let rest = length;
   while (rest >= 0x80) {
-    memory[next++] = (rest & 0x7f) | 0x80;
+    bytes[next++] = (rest & 0x7f) | 0x80;
     rest >>>= 7;
   }
-  memory[next] = rest;
+  bytes[next] = rest;
   const room = roomBytes - headBytes;
-  return new Cargo(memory, start, at + length, room, undefined, backing, undefined, undefined);
+  return new Cargo(bytes, start, at + length, room, undefined, backing, undefined, undefined, words);
 }

@@ -220,9 +220,9 @@ export class Session implements Worker, LocalStreamUser {
     if (this.#state !== "open") return false;
     this.#hadData = true;
     this.#sent = true;
-    const { buffer, at, length, roomBytes } = place;
+    const { memory, at, length, roomBytes } = place;
     this.#user.bytesIn(length);
-    const cargo = payloadInPlace(buffer, at, length, roomBytes, backing);
+    const cargo = payloadInPlace(memory, at, length, roomBytes, backing);
     const message = new Message(cargo, this.#remote!, this.#back);
     const outcome = this.#send(message, backing);
     if (typeof outcome === "string") this.#end("route_failed", "reset");

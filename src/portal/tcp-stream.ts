@@ -1,3 +1,4 @@
+import { memoryOf } from "../base/bytes.js";
 import { type Chunk, ChunkPool } from "../base/chunk.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
@@ -11,8 +12,8 @@ import { maxDataBytes, maxPayloadHeadBytes } from "./portal-message.js";
 const headRoomBytes = 512;
 
 /** Quiet sockets all read into one buffer: an idle connection owns none. What is read there is copied when sent on. */
-const shared = Buffer.allocUnsafeSlow(16 * 1024);
-const sharedRoom = shared.subarray(headRoomBytes, shared.byteLength);
+const shared = memoryOf(Buffer.allocUnsafeSlow(16 * 1024));
+const sharedRoom = shared.bytes.subarray(headRoomBytes);
 /**
  * A read that fills the shared buffer earns the socket a chunk of its own, for three messages; a small read gives it
  * back.
@@ -26,7 +27,7 @@ const pieceBytes = 256;
 const lingerMs = 10_000;
 
 /** What is shown to users, one after the other. */
-const place = { buffer: shared as Buffer, at: 0, length: 0, roomBytes: 0 };
+const place = { memory: shared, at: 0, length: 0, roomBytes: 0 };
 
 /** A local stream over a TCP socket. */
 export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
@@ -130,7 +131,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     const own = this.#own;
     // Whoever takes the data may end this stream before it holds the chunk.
     own?.hold();
-    place.buffer = own?.bytes ?? shared;
+    place.memory = own ?? shared;
     place.at = this.#at;
     place.length = length;
     place.roomBytes = this.#roomBytes;

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { readUint16, readUint32 } from "../base/bytes.js";
+import { readUint16, readUint32, wordsOf } from "../base/bytes.js";
 import { addressBytes, writeAddress } from "../model/address.js";
 import { type Backing, Cargo, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
@@ -11,7 +11,7 @@ import type { ReadRoutes } from "./route-memory.js";
  * The message in one frame's CBOR, which lies at `start` to `end` of `bytes`: `[onward, return, payload, trace?]`, as
  * PROTOCOL.md says, with its leniencies. Nothing is copied: the message refers to `bytes`, and its routes to those of
  * `known` if they are the same, which are then of messages from the same entrance. The entrance, if there is one, stands
- * in front of the return route. Throws `malformed`.
+ * in front of the return route. `words` shows all of `bytes`, for a caller who has such a view. Throws `malformed`.
  */
 export function decodeMessage(
   bytes: Buffer,
@@ -20,17 +20,18 @@ export function decodeMessage(
   backing?: Backing,
   entrance?: Entrance,
   known?: ReadRoutes,
+  words?: DataView,
 ): Message {
   const count = end > start ? bytes[start]! - 0x80 : 0;
   if (count >= 3 && count <= 23) {
     const at = start + 1;
-    const routesEnd = known === undefined ? 0 : known.endOf(bytes, at, end);
+    const routesEnd = known === undefined ? 0 : known.endOf(words ?? wordsOf(bytes), at, end);
     if ((routesEnd > 0 || scanRoutes(bytes, at, end)) && scanBytes(bytes, routesEnd || routes.end, end)) {
       // The frame's own head, its length included, is used up once the message is sent on.
       const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
       const { start: from, end: to } = scanned;
       const trace = scanTrace(bytes, to, end, count - 3);
-      const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined);
+      const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined, words);
       if (routesEnd > 0) return new Message(cargo, known!.onward, known!.back);
       const onward = Route.view(bytes, at + 1, routes.onwardEnd, routes.onwardCount);
       const back = backThrough(entrance, Route.view(bytes, routes.backStart, routes.end, routes.backCount));

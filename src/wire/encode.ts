@@ -1,4 +1,4 @@
-import { writeUint32 } from "../base/bytes.js";
+import { type Memory, memoryOf } from "../base/bytes.js";
 import type { Message } from "../model/message.js";
 import { headBytesOf, writeHeadOf } from "./cbor.js";
 import { lengthBytes } from "./limits.js";
@@ -32,20 +32,21 @@ export function tailBytes({ trace }: Message): number {
  * caller who has them already; `known` are routes that were written before.
  */
 export function writeHead(
-  target: Buffer,
+  target: Memory,
   at: number,
   message: Message,
   bytes = frameBytes(message),
   known?: WrittenRoutes,
 ): number {
-  const routesAt = writeUint32(target, at, bytes - lengthBytes) + 1;
-  target[routesAt - 1] = message.trace === undefined ? 0x83 : 0x84;
+  target.words.setUint32(at, bytes - lengthBytes);
+  const routesAt = at + lengthBytes + 1;
+  target.bytes[routesAt - 1] = message.trace === undefined ? 0x83 : 0x84;
   let end = known === undefined ? 0 : known.writeTo(target, routesAt, message);
   if (end === 0) {
-    end = writeRoutes(target, routesAt, message);
+    end = writeRoutes(target.bytes, routesAt, message);
     known?.written(target, routesAt, end, message);
   }
-  return writeHeadOf(target, end, 0x40, message.payloadBytes);
+  return writeHeadOf(target.bytes, end, 0x40, message.payloadBytes);
 }
 
 function writeRoutes(target: Buffer, at: number, { onward, return: back }: Message): number {
@@ -64,7 +65,7 @@ export function writeTail(target: Buffer, at: number, { trace }: Message): numbe
 /** The frame as one buffer. For tests and for what is not in a hurry. */
 export function encodeMessage(message: Message): Buffer {
   const frame = Buffer.allocUnsafe(frameBytes(message));
-  const at = writeHead(frame, 0, message);
+  const at = writeHead(memoryOf(frame), 0, message);
   frame.set(message.payload, at);
   writeTail(frame, at + message.payloadBytes, message);
   return frame;

@@ -1,4 +1,4 @@
-import { copyBytes } from "../base/bytes.js";
+import { copyWords, type Memory, startsWith, wordsOf } from "../base/bytes.js";
 import type { Message } from "../model/message.js";
 import { Route } from "../model/route.js";
 
@@ -6,6 +6,7 @@ import { Route } from "../model/route.js";
 const maxBytes = 512;
 /** Where many sessions share a connection, keeping routes brings little: those of the first of so many others are kept. */
 const missesPerTry = 32;
+const nothing: DataView = new DataView(new ArrayBuffer(0));
 
 /** Says, each time that routes are not the ones that are kept, whether these are to be kept. */
 class Turns {
@@ -25,17 +26,16 @@ class Turns {
  */
 export class ReadRoutes {
   readonly #turns = new Turns();
-  #bytes = Buffer.alloc(0);
+  #words = nothing;
+  #length = 0;
   onward = Route.empty;
   back = Route.empty;
 
   /** The position behind the routes if those at `at` are the ones that are kept, and 0 if not. */
-  endOf(bytes: Buffer, at: number, end: number): number {
-    const kept = this.#bytes;
-    const { length } = kept;
+  endOf(words: DataView, at: number, end: number): number {
+    const length = this.#length;
     if (length === 0 || length > end - at) return 0;
-    for (let i = 0; i < length; i += 1) if (bytes[at + i] !== kept[i]) return 0;
-    return at + length;
+    return startsWith(words, at, this.#words, length) ? at + length : 0;
   }
 
   /** Routes were read that are others: whether they are to be kept. */
@@ -48,8 +48,8 @@ export class ReadRoutes {
    * kept before, so their bytes stay.
    */
   keep(bytes: Buffer, at: number, end: number, onward: Route, back: Route): void {
-    this.#bytes = Buffer.allocUnsafe(end - at);
-    copyBytes(this.#bytes, 0, bytes, at, end);
+    this.#words = wordsOf(Buffer.from(bytes.subarray(at, end)));
+    this.#length = end - at;
     this.onward = onward.keep();
     this.back = back.keep();
   }
@@ -58,21 +58,23 @@ export class ReadRoutes {
 /** The same for messages that leave: the bytes of the two routes that were written last. */
 export class WrittenRoutes {
   readonly #turns = new Turns();
-  #bytes = Buffer.alloc(0);
+  #words = nothing;
+  #length = 0;
   #onward: Route | undefined;
   #back: Route | undefined;
 
   /** Writes the routes of `message` if they are the ones that are kept; gives the position behind them, else 0. */
-  writeTo(target: Buffer, at: number, { onward, return: back }: Message): number {
+  writeTo(target: Memory, at: number, { onward, return: back }: Message): number {
     if (onward !== this.#onward || back !== this.#back) return 0;
-    return copyBytes(target, at, this.#bytes, 0, this.#bytes.length);
+    return copyWords(target.words, at, this.#words, 0, this.#length);
   }
 
   /** The routes of `message` were written to `at` to `end` of `target`: keeps them, if it is time to. */
-  written(target: Buffer, at: number, end: number, { onward, return: back }: Message): void {
+  written(target: Memory, at: number, end: number, { onward, return: back }: Message): void {
     // A route that lies in what was read is never met again, and would keep all of that.
     if (!this.#turns.isDue(end - at) || onward.memoryBytes > maxBytes || back.memoryBytes > maxBytes) return;
-    this.#bytes = Buffer.from(target.subarray(at, end));
+    this.#words = wordsOf(Buffer.from(target.bytes.subarray(at, end)));
+    this.#length = end - at;
     this.#onward = onward;
     this.#back = back;
   }

@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { copyBytes, readUint16, readUint32, writeUint32 } from "../../src/base/bytes.js";
+import {
+  copyBytes,
+  copyWords,
+  readUint16,
+  readUint32,
+  startsWith,
+  wordsOf,
+  writeUint32,
+} from "../../src/base/bytes.js";
 
 const anyPlace = fc
   .uint8Array({ minLength: 4, maxLength: 40 })
@@ -46,6 +54,9 @@ test("a copy of any size is that which Buffer makes, and nothing around it", () 
       source.copy(expected, at, start, start + size);
       assert.equal(copyBytes(target, at, source, start, start + size), at + size);
       assert.deepEqual(target, expected, `${size} bytes`);
+      target.fill(0xee);
+      assert.equal(copyWords(wordsOf(target), at, wordsOf(source), start, start + size), at + size);
+      assert.deepEqual(target, expected, `${size} bytes by words`);
     }
   }
 });
@@ -62,4 +73,26 @@ test("a copy may go to another place of the same buffer that does not overlap", 
       assert.deepEqual(bytes, Buffer.concat([copied, copied]), `${size} bytes from ${start} to ${at}`);
     }
   }
+});
+
+test("bytes are the first ones of others only if each of them is the same", () => {
+  for (let size = 0; size <= 40; size += 1) {
+    for (const at of [0, 1, 7]) {
+      const other = Buffer.alloc(50).map((_, index) => index + 1) as Buffer;
+      const one = Buffer.concat([Buffer.alloc(at, 0xee), other.subarray(0, size), Buffer.alloc(9)]);
+      const isSame = (): boolean => startsWith(wordsOf(one), at, wordsOf(other), size);
+      assert.equal(isSame(), true, `${size} bytes at ${at}`);
+      for (let index = 0; index < size; index += 1) {
+        one[at + index]! ^= 0x80;
+        assert.equal(isSame(), false, `byte ${index} of ${size} at ${at}`);
+        one[at + index]! ^= 0x80;
+      }
+    }
+  }
+});
+
+test("a view by words is of the bytes of its buffer, where that lies in a larger one", () => {
+  const slice = Buffer.from("....four....").subarray(4, 8);
+  const words = wordsOf(slice);
+  assert.deepEqual([words.byteLength, words.getUint32(0)], [4, slice.readUInt32BE(0)]);
 });

@@ -69,3 +69,9 @@ test("a chunk from the pool does not know what was in front of its bytes before"
   assert.equal(pool.take(), chunk);
   assert.equal(chunk.headStart, undefined);
 });
+
+test("a chunk shows the same bytes by words", () => {
+  const chunk = new Chunk(10);
+  chunk.words.setUint32(6, 0x01020304);
+  assert.deepEqual([...chunk.bytes.subarray(6)], [1, 2, 3, 4]);
+});

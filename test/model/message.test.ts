@@ -40,7 +40,7 @@ test("a payload that lies in a larger buffer stays there, with what is free in f
   const memory = Buffer.from("....headroom hello....");
   const route = Route.parse("a");
   const placed = new Message(
-    new Cargo(memory, 13, 18, 9, undefined, undefined, undefined, undefined),
+    new Cargo(memory, 13, 18, 9, undefined, undefined, undefined, undefined, undefined),
     route,
     route,
   );
@@ -70,7 +70,17 @@ test("a message that is kept shares no bytes with the buffers it came in, and ha
   const memory = Buffer.from("....headroom hello....");
   const route = Route.parse("a => b");
   const lying = new Message(
-    new Cargo(memory, 13, 18, 9, Buffer.from("{}"), message.backing, message.entrance, message.exit),
+    new Cargo(
+      memory,
+      13,
+      18,
+      9,
+      Buffer.from("{}"),
+      message.backing,
+      message.entrance,
+      message.exit,
+      undefined,
+    ),
     route,
     route.rest(),
   );

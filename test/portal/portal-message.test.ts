@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { memoryOf } from "../../src/base/bytes.js";
 import { PortwayError } from "../../src/base/errors.js";
 import {
   decodePortalMessage,
@@ -16,7 +17,8 @@ const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex
 
 function encodeData(data: Buffer): Buffer {
   const at = maxPayloadHeadBytes;
-  return payloadInPlace(Buffer.concat([Buffer.alloc(at), data]), at, data.byteLength, at, undefined).payload;
+  const memory = memoryOf(Buffer.concat([Buffer.alloc(at), data]));
+  return payloadInPlace(memory, at, data.byteLength, at, undefined).payload;
 }
 
 test("signals are one byte each", () => {

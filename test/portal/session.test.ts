@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { memoryOf } from "../../src/base/bytes.js";
 import { silentLog } from "../../src/base/log.js";
 import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
@@ -86,7 +87,10 @@ const remote = Route.of(far);
 function local(text: string): boolean {
   const at = maxPayloadHeadBytes;
   const buffer = Buffer.concat([Buffer.alloc(at), Buffer.from(text)]);
-  const more = session.data({ buffer, at, length: buffer.byteLength - at, roomBytes: at }, undefined);
+  const more = session.data(
+    { memory: memoryOf(buffer), at, length: buffer.byteLength - at, roomBytes: at },
+    undefined,
+  );
   buffer.fill(0xee); // the stream reads over it
   return more;
 }

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import net from "node:net";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
+import type { Memory } from "../../src/base/bytes.js";
 import { deferred } from "../../src/base/signals.js";
 import { type AcceptedSocket, ByteServer, type Segments } from "../../src/base/socket.js";
 import { type Backing, Message } from "../../src/model/message.js";
@@ -54,7 +55,8 @@ async function through(t: TestContext, sent: Buffer, data: Data): Promise<void> 
   await all.promise;
 }
 
-const copyOf = ({ buffer, at, length }: DataPlace): Buffer => Buffer.from(buffer.subarray(at, at + length));
+const copyOf = ({ memory, at, length }: DataPlace): Buffer =>
+  Buffer.from(memory.bytes.subarray(at, at + length));
 
 test("bulk data lies in one buffer with the room that each head took, and leaves as one piece", {
   timeout,
@@ -71,17 +73,17 @@ test("bulk data lies in one buffer with the room that each head took, and leaves
   const writer = new FrameWriter(sink, () => {});
   const route = Route.parse("0123456789abcdef0123456789abcdef => 0123456789abcdef0123456789abcdef");
   const back = Route.parse("fedcba9876543210fedcba9876543210");
-  let before: { readonly buffer: Buffer; readonly end: number; readonly headBytes: number } | undefined;
+  let before: { readonly memory: Memory; readonly end: number; readonly headBytes: number } | undefined;
   let followed = 0;
   await through(t, Buffer.concat([pattern, pattern, pattern, pattern]), (place, backing) => {
-    const { buffer, at, length, roomBytes } = place;
-    if (buffer === before?.buffer && at !== firstRoomBytes) {
+    const { memory, at, length, roomBytes } = place;
+    if (memory === before?.memory && at !== firstRoomBytes) {
       followed += 1;
       assert.deepEqual([roomBytes, at], [before.headBytes, before.end + before.headBytes]);
     } else assert.deepEqual([roomBytes, at], [firstRoomBytes, firstRoomBytes]);
-    writer.put(new Message(payloadInPlace(buffer, at, length, roomBytes, backing), route, back));
+    writer.put(new Message(payloadInPlace(memory, at, length, roomBytes, backing), route, back));
     const headBytes = at - (backing?.headStart ?? at);
-    before = { buffer, end: at + length, headBytes };
+    before = { memory, end: at + length, headBytes };
     return true;
   });
   assert.ok(followed > 0, "no message came behind another");
@@ -96,17 +98,17 @@ test("a buffer has room for three full messages, whether or not heads are writte
   timeout,
 }, async (t) => {
   const held: Backing[] = [];
-  const inBuffer = new Map<Buffer, number>();
-  await through(t, Buffer.concat([pattern, pattern, pattern, pattern]), ({ buffer, roomBytes }, backing) => {
+  const inMemory = new Map<Memory, number>();
+  await through(t, Buffer.concat([pattern, pattern, pattern, pattern]), ({ memory, roomBytes }, backing) => {
     assert.equal(roomBytes, firstRoomBytes);
     if (backing === undefined) return true;
     backing.hold();
     held.push(backing);
-    inBuffer.set(buffer, (inBuffer.get(buffer) ?? 0) + 1);
+    inMemory.set(memory, (inMemory.get(memory) ?? 0) + 1);
     return true;
   });
   for (const backing of held) backing.release();
-  const most = Math.max(...inBuffer.values());
+  const most = Math.max(...inMemory.values());
   assert.ok(most >= 3, `at most ${most} messages in a buffer`);
 });
 
@@ -139,11 +141,11 @@ test("what is said to be free in front of data may be overwritten, as long as th
       const all = deferred<void>();
       const { stream, peer } = await connect(t, (place, backing) => {
         const taking = takings[at++ % takings.length]!;
-        const { buffer, at: start, length, roomBytes } = place;
+        const { memory, at: start, length, roomBytes } = place;
         const expected = copyOf(place);
         came.update(expected);
         const overwrite = (): void => {
-          buffer.fill(0xee, start - roomBytes, start);
+          memory.bytes.fill(0xee, start - roomBytes, start);
           if (backing !== undefined && taking.headBytes > 0 && taking.headBytes <= roomBytes)
             backing.headStart = start - taking.headBytes;
         };
@@ -160,7 +162,10 @@ test("what is said to be free in front of data may be overwritten, as long as th
             left: taking.holdsFor,
             release: (bytes) => {
               if (taking.isLate) overwrite();
-              assert.ok(buffer.subarray(start, start + length).equals(bytes), "held data was overwritten");
+              assert.ok(
+                memory.bytes.subarray(start, start + length).equals(bytes),
+                "held data was overwritten",
+              );
               backing.release();
             },
           });

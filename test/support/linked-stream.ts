@@ -173,8 +173,8 @@ export class LinkedStream implements LocalStreamUser, GateWaiter {
     return made;
   }
 
-  data({ buffer, at, length, roomBytes }: DataPlace, backing: Backing | undefined): boolean {
-    return this.#send(payloadInPlace(buffer, at, length, roomBytes, backing));
+  data({ memory, at, length, roomBytes }: DataPlace, backing: Backing | undefined): boolean {
+    return this.#send(payloadInPlace(memory, at, length, roomBytes, backing));
   }
 
   ended(): void {}

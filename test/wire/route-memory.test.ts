@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { memoryOf } from "../../src/base/bytes.js";
 import { PortwayError } from "../../src/base/errors.js";
 import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
@@ -61,9 +62,9 @@ test("whatever was written before, a message is written as if it were the first"
       const messages = plain.map(messageOf);
       for (const which of uses) {
         const each = messages[which % messages.length]!;
-        const head = Buffer.alloc(frameBytes(each));
+        const head = memoryOf(Buffer.alloc(frameBytes(each)));
         const end = writeHead(head, 0, each, frameBytes(each), known);
-        assert.ok(head.subarray(0, end).equals(encodeMessage(each).subarray(0, end)));
+        assert.ok(head.bytes.subarray(0, end).equals(encodeMessage(each).subarray(0, end)));
       }
     }),
   );
@@ -110,7 +111,7 @@ test("what was written is not kept with a large buffer behind it", () => {
   const bytes = body(message("a", "b"));
   large.set(bytes);
   const lying = decodeMessage(large, 0, bytes.length);
-  const target = Buffer.alloc(100);
+  const target = memoryOf(Buffer.alloc(100));
   writeHead(target, 0, lying, frameBytes(lying), known);
   assert.equal(known.writeTo(target, 0, lying), 0);
   const own = message("a", "b");

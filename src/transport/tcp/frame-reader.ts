@@ -1,4 +1,3 @@
-import { readUint32 } from "../../base/bytes.js";
 import { Chunk, ChunkPool } from "../../base/chunk.js";
 import { lengthBytes } from "../../wire/limits.js";
 
@@ -104,12 +103,12 @@ export class FrameReader {
 
   #cutFrames(chunk: Chunk): FrameReaderFault | undefined {
     const { maxFrameBytes, user } = this.#options;
-    const { bytes } = chunk;
+    const { words } = chunk;
     const stop = this.#end;
     let at = this.#start;
     let waitingFrom = -1;
     while (stop - at >= lengthBytes) {
-      const length = readUint32(bytes, at);
+      const length = words.getUint32(at);
       if (length > maxFrameBytes) return "frame_too_large";
       const end = at + lengthBytes + length;
       if (end > stop) break;
@@ -132,7 +131,7 @@ export class FrameReader {
     chunk.hold();
     while (waiting.start < waiting.end) {
       const start = waiting.start + lengthBytes;
-      const end = start + readUint32(chunk.bytes, waiting.start);
+      const end = start + chunk.words.getUint32(waiting.start);
       if (!this.#options.user.frame(chunk, start, end) || this.#closed) break;
       waiting.start = end;
     }
@@ -165,7 +164,7 @@ export class FrameReader {
     const size = chunk.bytes.length;
     const start = this.#start;
     const left = this.#end - start;
-    const needed = left < lengthBytes ? lengthBytes : lengthBytes + readUint32(chunk.bytes, start);
+    const needed = left < lengthBytes ? lengthBytes : lengthBytes + chunk.words.getUint32(start);
     if (needed > chunkBytes) {
       if (start === 0 && this.#end < this.#limit) return undefined;
       // A large frame's room doubles with what has come of it: a length alone buys nothing.

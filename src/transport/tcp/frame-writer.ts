@@ -1,10 +1,10 @@
-import { copyBytes } from "../../base/bytes.js";
+import { copyBytes, copyWords, maxWordLoopBytes, memoryOf } from "../../base/bytes.js";
 import { Chunk, ChunkPool } from "../../base/chunk.js";
 import { systemClock } from "../../base/clock.js";
 import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
 import { afterRead, type Deferring } from "../../base/turn.js";
-import type { Backing, Message } from "../../model/message.js";
+import type { Backing, Cargo, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
 import { WrittenRoutes } from "../../wire/route-memory.js";
 
@@ -23,7 +23,7 @@ const maxCloseOnesNeeded = 64;
 
 const pool = new ChunkPool(batchBytes, 16);
 /** Where a head is made that goes in front of a payload in place; longer ones do not. */
-const scratch = Buffer.allocUnsafeSlow(1024);
+const scratch = memoryOf(Buffer.allocUnsafeSlow(1024));
 
 /** What the writer needs of a ByteSocket. */
 export interface FrameSink {
@@ -96,7 +96,7 @@ export class FrameWriter implements Deferring {
   /** Queues bytes that are no frame. */
   putBytes(bytes: Uint8Array): void {
     if (this.#closed) return;
-    this.#room(bytes.length).set(bytes, this.#batchEnd);
+    this.#room(bytes.length).bytes.set(bytes, this.#batchEnd);
     this.#commit(bytes.length);
     this.#schedule();
   }
@@ -105,11 +105,9 @@ export class FrameWriter implements Deferring {
   put(message: Message, size = frameBytes(message)): void {
     if (this.#closed) return;
     if (message.payloadBytes <= maxCopiedBytes) {
-      const bytes = this.#room(size);
-      let at = writeHead(bytes, this.#batchEnd, message, size, this.#routes);
-      const { memory, payloadStart, payloadEnd } = message.cargo;
-      at = copyBytes(bytes, at, memory, payloadStart, payloadEnd);
-      this.#commit(writeTail(bytes, at, message) - this.#batchEnd);
+      const room = this.#room(size);
+      const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
+      this.#commit(writeTail(room.bytes, copyPayload(room, at, message.cargo), message) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
   }
@@ -121,7 +119,7 @@ export class FrameWriter implements Deferring {
       backing !== undefined &&
       message.trace === undefined &&
       headSize <= headRoomBytes &&
-      headSize <= scratch.length
+      headSize <= scratch.bytes.length
     ) {
       this.#putInPlace(message, size, headSize, backing);
       return;
@@ -137,7 +135,7 @@ export class FrameWriter implements Deferring {
     }
     this.#queued.bytes += message.payloadBytes;
     if (message.trace === undefined) return;
-    const tail = this.#room(tailBytes(message));
+    const tail = this.#room(tailBytes(message)).bytes;
     this.#commit(writeTail(tail, this.#batchEnd, message) - this.#batchEnd);
   }
 
@@ -147,7 +145,7 @@ export class FrameWriter implements Deferring {
     const start = payloadStart - headSize;
     // The routes may lie where the head goes: it is made elsewhere first.
     writeHead(scratch, 0, message, size, this.#routes);
-    copyBytes(memory, start, scratch, 0, headSize);
+    copyBytes(memory, start, scratch.bytes, 0, headSize);
     backing.headStart = start;
     backing.hold();
     this.#queued.held.push(backing);
@@ -220,14 +218,14 @@ export class FrameWriter implements Deferring {
     if (done !== undefined) letGo(done);
   }
 
-  /** A buffer with room for `bytes` at `#batchEnd`. */
-  #room(bytes: number): Buffer {
+  /** Memory with room for `bytes` at `#batchEnd`. */
+  #room(bytes: number): Chunk {
     if (this.#batch !== undefined) {
-      if (this.#batch.bytes.length - this.#batchEnd >= bytes) return this.#batch.bytes;
+      if (this.#batch.bytes.length - this.#batchEnd >= bytes) return this.#batch;
       this.#endBatch();
     }
     this.#batch = bytes > batchBytes ? new Chunk(bytes) : pool.take();
-    return this.#batch.bytes;
+    return this.#batch;
   }
 
   #commit(bytes: number): void {
@@ -297,6 +295,12 @@ export class FrameWriter implements Deferring {
 }
 
 const { flushGathered } = FrameWriter;
+
+function copyPayload(target: Chunk, at: number, { memory, words, payloadStart, payloadEnd }: Cargo): number {
+  if (words !== undefined && payloadEnd - payloadStart <= maxWordLoopBytes)
+    return copyWords(target.words, at, words, payloadStart, payloadEnd);
+  return copyBytes(target.bytes, at, memory, payloadStart, payloadEnd);
+}
 
 function letGo({ held, batches }: Load): void {
   releaseAll(held);

@@ -245,7 +245,8 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     const user = this.#user!;
     let message: Message;
     try {
-      message = decodeMessage(chunk.bytes, start, end, chunk, user.entrance, this.#routes);
+      const { bytes, words } = chunk;
+      message = decodeMessage(bytes, start, end, chunk, user.entrance, this.#routes, words);
     } catch (error) {
       this.#end("malformed", error instanceof Error ? error : undefined);
       return true;
