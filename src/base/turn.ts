@@ -10,18 +10,37 @@ const due = new RecycledList<Deferring>();
 /** So many of those that are due have been called. */
 let called = 0;
 let isReading = false;
+/** More may come at once behind the read that is going on. */
+let isFullRead = false;
+/** What is put off next is done at once. */
+let isNextDue = false;
 let isScheduled = false;
 let isGathering = false;
 const resolved = Promise.resolve();
 
 /**
- * Calls `catchUp` once: when the read that is going on has been handled, or, outside of one, at the end of the present
- * call of the event loop. What is written then leaves before the next read, while its bytes are still near the
- * processor. If one throws, it is not called again, and those behind it are called at the end of the present call.
+ * Calls `catchUp` once: when the read that is going on has been handled (of what its last piece puts off, the first at
+ * once), or, outside of one, at the end of the present call of the event loop. What is written then leaves before the
+ * next read, while its bytes are still near the processor. If one throws, it is not called again, and those behind it
+ * are called at the end of the present call.
  */
 export function afterRead(deferring: Deferring): void {
+  if (isNextDue) {
+    // What this puts off in turn waits: one that made room for others, and those for others, would have no end.
+    isNextDue = false;
+    deferring.catchUp();
+    return;
+  }
   due.push(deferring);
   if (!isReading) schedule();
+}
+
+/**
+ * The last piece of what was read is handed on now. A lone message then leaves before those who passed it on have done
+ * their counting: that is done while the next process wakes up.
+ */
+export function lastPiece(): void {
+  isNextDue = isReading && !isFullRead;
 }
 
 function schedule(): void {
@@ -41,10 +60,12 @@ let gatheredBytes = 0;
  */
 export function handleRead(reader: { read(length: number): void }, length: number, isFull: boolean): void {
   isReading = true;
+  isFullRead = isFull;
   try {
     reader.read(length);
   } finally {
     isReading = false;
+    isNextDue = false;
     gatheredBytes += length;
     if (isFull && gatheredBytes < gatherBytes) {
       if (due.length > 0 && !isGathering) {

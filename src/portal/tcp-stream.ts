@@ -2,7 +2,7 @@ import { memoryOf } from "../base/bytes.js";
 import { type Chunk, ChunkPool } from "../base/chunk.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
-import { afterRead, type Deferring } from "../base/turn.js";
+import { afterRead, type Deferring, lastPiece } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
 import type { SocketAddress } from "../model/socket-address.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
@@ -135,6 +135,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     place.at = this.#at;
     place.length = length;
     place.roomBytes = this.#roomBytes;
+    lastPiece();
     const more = this.#user.data(place, own);
     own?.release();
     this.#lastLength = length;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { afterRead, handleRead } from "../../src/base/turn.js";
+import { afterRead, handleRead, lastPiece } from "../../src/base/turn.js";
 
 const quarter = 30 * 1024;
 
@@ -31,6 +31,70 @@ function createTrace() {
 }
 
 const endOfTurn = (): Promise<void> => new Promise(setImmediate);
+
+test("what the last piece of a read puts off first runs at once, and the rest behind the read", () => {
+  const { seen, run } = createTrace();
+  const rest = (): void => {
+    seen.push("b");
+    putOff(run("d"));
+  };
+  readThat(
+    () => {
+      putOff(run("a"));
+      lastPiece();
+      putOff(rest);
+      putOff(run("e"));
+      seen.push("c");
+    },
+    10,
+    false,
+  );
+  assert.deepEqual(seen, ["b", "c", "a", "d", "e"]);
+});
+
+test("a chain of those that put off each other at the last piece does not grow the stack", () => {
+  let left = 100_000;
+  const next = (): void => {
+    left -= 1;
+    if (left > 0) putOff(next);
+  };
+  readThat(
+    () => {
+      lastPiece();
+      putOff(next);
+    },
+    10,
+    false,
+  );
+  assert.equal(left, 0);
+});
+
+test("a last piece is none while more may follow, when its read is over, and outside of one", async () => {
+  const { seen, run } = createTrace();
+  const putAtLast = (): void => {
+    lastPiece();
+    putOff(run("a"));
+    seen.push("put");
+  };
+  readThat(putAtLast, quarter, true);
+  assert.deepEqual(seen.splice(0), ["put"]);
+  await endOfTurn();
+  assert.deepEqual(seen.splice(0), ["a"]);
+  readThat(lastPiece, 10, false);
+  readThat(
+    () => {
+      putOff(run("a"));
+      seen.push("put");
+    },
+    10,
+    false,
+  );
+  assert.deepEqual(seen.splice(0), ["put", "a"]);
+  putAtLast();
+  assert.deepEqual(seen.splice(0), ["put"]);
+  await null;
+  assert.deepEqual(seen, ["a"]);
+});
 
 test("what is put off in a read runs before the next one", () => {
   const { seen, read } = createTrace();

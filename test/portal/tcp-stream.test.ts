@@ -7,6 +7,7 @@ import fc from "fast-check";
 import type { Memory } from "../../src/base/bytes.js";
 import { deferred } from "../../src/base/signals.js";
 import { type AcceptedSocket, ByteServer, type Segments } from "../../src/base/socket.js";
+import { afterRead } from "../../src/base/turn.js";
 import { type Backing, Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 import type { DataPlace, LocalStreamUser } from "../../src/portal/local-stream.js";
@@ -350,4 +351,14 @@ test("programs that read nothing for a long time get all bytes in the end", { ti
     [far!, near!].map(({ program }) => receive(program, bytes, [false, false, true])),
   );
   assert.deepEqual(came, await sent);
+});
+
+test("what a lone piece of data puts off is done before its handling ends", { timeout }, async (t) => {
+  const order: string[] = [];
+  await through(t, Buffer.from("hello"), () => {
+    afterRead({ catchUp: () => order.push("done") });
+    order.push("handled");
+    return true;
+  });
+  assert.deepEqual(order, ["done", "handled"]);
 });

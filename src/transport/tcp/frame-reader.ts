@@ -1,4 +1,5 @@
 import { Chunk, ChunkPool } from "../../base/chunk.js";
+import { lastPiece } from "../../base/turn.js";
 import { lengthBytes } from "../../wire/limits.js";
 
 /** The read size that fills two whole segments of the loopback interface: reads then end with a segment, not inside. */
@@ -112,6 +113,7 @@ export class FrameReader {
       if (length > maxFrameBytes) return "frame_too_large";
       const end = at + lengthBytes + length;
       if (end > stop) break;
+      if (end === stop) lastPiece();
       if (waitingFrom < 0 && !user.frame(chunk, at + lengthBytes, end)) waitingFrom = at;
       if (this.#closed) return undefined;
       at = end;

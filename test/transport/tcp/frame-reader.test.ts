@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Chunk } from "../../../src/base/chunk.js";
+import { afterRead, handleRead } from "../../../src/base/turn.js";
 import {
   FrameReader,
   type FrameReaderFault,
@@ -61,6 +62,24 @@ function feed(
   }
   return reader.makeRoom();
 }
+
+test("what the last whole frame of a read puts off is done before its handling ends", () => {
+  const done: string[] = [];
+  const { reader } = makeReader(undefined, ({ start, end }) => {
+    const name = `${end - start}`;
+    afterRead({ catchUp: () => done.push(name) });
+    done.push(`handled ${name}`);
+    return true;
+  });
+  const read = (...frames: readonly Buffer[]): void => {
+    const bytes = Buffer.concat(frames);
+    handleRead({ read: () => void feed(reader, bytes) }, bytes.byteLength, false);
+  };
+  read(frameOf(1), frameOf(2));
+  assert.deepEqual(done.splice(0), ["handled 1", "2", "handled 2", "1"]);
+  read(frameOf(3), frameOf(5, 1));
+  assert.deepEqual(done.splice(0), ["handled 3", "3"], "a begun frame may be followed by more");
+});
 
 test("a frame of no bytes is a frame", () => {
   const { reader, frames } = makeReader();
