@@ -87,10 +87,10 @@ export class Router {
 
   /** A message that came in on a connection: the policy is asked, and drops are counted here. */
   receive(message: Message, arrival: Arrival): Outcome {
-    if (this.tap !== undefined) this.tap.received?.(message, this.#workers.firstOf(message.onward));
+    this.tap?.received?.(message, this.#workers.firstOf(message.onward));
     const outcome = this.#receive(message, arrival);
     if (typeof outcome !== "object") this.#received += 1;
-    else if (this.tap !== undefined) this.tap.heldBack?.(message);
+    else this.tap?.heldBack?.(message);
     return this.#settle(message, outcome);
   }
 
@@ -172,8 +172,7 @@ export class Router {
   #drop(message: Message, reason: DropReason): DropReason {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
     const { onward } = message;
-    if (this.tap !== undefined)
-      this.tap.message(message, onward.isEmpty ? undefined : this.find(onward.first), reason);
+    this.tap?.message(message, onward.isEmpty ? undefined : this.find(onward.first), reason);
     this.#log.debug("message.dropped", { reason, onward: onward.length });
     return reason;
   }
