@@ -1,4 +1,9 @@
 /**
+ * Reads and writes of a few bytes for what runs once or more per message. V8 makes plain machine code of these, and not
+ * of Buffer's methods or `byteLength`, which it looks up and calls each time: there `length` is used as well.
+ */
+
+/**
  * A buffer, and a view of the same bytes that reads and writes four of them in the time of one. Whoever has a buffer for
  * long makes the view once.
  */
@@ -14,11 +19,6 @@ export function memoryOf(bytes: Buffer): Memory {
 export function wordsOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
-
-/**
- * Reads and writes of a few bytes for what runs once or more per message. V8 makes plain machine code of these, and not
- * of Buffer's methods or `byteLength`, which it looks up and calls each time: there `length` is used as well.
- */
 
 /** Up to this many bytes are copied one by one: a call to copy them costs more. */
 const maxLoopBytes = 96;
@@ -53,7 +53,7 @@ export function copyBytes(target: Buffer, at: number, source: Buffer, start: num
   return at + size;
 }
 
-/** The same by words, for up to maxWordLoopBytes: beyond, `copyBytes` is the faster one. */
+/** The same by words. Beyond maxWordLoopBytes `copyBytes` is the faster one. */
 export function copyWords(
   target: DataView,
   at: number,

@@ -197,16 +197,22 @@ test("what is put in one call leaves in one write when the call is over", async 
   assert.equal(sink.writes, 1);
 });
 
-test("a lone message does not wait for the end of the turn", async () => {
+/** A writer, what it writes, and the time that it goes by. */
+function createClocked() {
   const sink = new ScriptedSink();
-  let nowMs = 0;
+  const clock = { nowMs: 0 };
   const writer = new FrameWriter(
     sink,
     () => {},
-    () => nowMs,
+    () => clock.nowMs,
   );
+  return { sink, writer, clock };
+}
+
+test("a lone message does not wait for the end of the turn", async () => {
+  const { sink, writer, clock } = createClocked();
   for (let sent = 1; sent < 20; sent += 1) {
-    nowMs += 1;
+    clock.nowMs += 1;
     writer.put(messageOf(Buffer.from("hello")));
     await microtasks();
     assert.equal(sink.writes, sent);
@@ -215,13 +221,7 @@ test("a lone message does not wait for the end of the turn", async () => {
 });
 
 test("messages that come close leave in one write a turn, until they come alone", async () => {
-  const sink = new ScriptedSink();
-  let nowMs = 0;
-  const writer = new FrameWriter(
-    sink,
-    () => {},
-    () => nowMs,
-  );
+  const { sink, writer, clock } = createClocked();
   const put = async (): Promise<void> => {
     writer.put(messageOf(Buffer.from("hello")));
     await microtasks();
@@ -234,7 +234,7 @@ test("messages that come close leave in one write a turn, until they come alone"
   assert.equal(sink.writes, 2, "the others are gathered");
   await new Promise(setImmediate);
   assert.equal(sink.writes, 3);
-  nowMs += 1;
+  clock.nowMs += 1;
   await put();
   assert.equal(sink.writes, 3, "still gathering");
   await new Promise(setImmediate);
@@ -248,19 +248,13 @@ test("messages that come close leave in one write a turn, until they come alone"
 });
 
 test("messages that come close but alone are gathered in vain ever less often, until several come", async () => {
-  const sink = new ScriptedSink();
-  let nowMs = 0;
-  const writer = new FrameWriter(
-    sink,
-    () => {},
-    () => nowMs,
-  );
+  const { sink, writer, clock } = createClocked();
   /** How many of `count` messages, each in a turn of its own, waited for its end. */
   const waited = async (count: number): Promise<number> => {
     let late = 0;
     for (let left = count; left > 0; left -= 1) {
       const { writes } = sink;
-      nowMs += 0.05;
+      clock.nowMs += 0.05;
       writer.put(messageOf(Buffer.from("hello")));
       await microtasks();
       if (sink.writes === writes) late += 1;
@@ -286,12 +280,7 @@ test("messages that come close but alone are gathered in vain ever less often, u
 });
 
 test("what is gathered leaves at the end of the call once it is much, and what follows at the end of the turn", async () => {
-  const sink = new ScriptedSink();
-  const writer = new FrameWriter(
-    sink,
-    () => {},
-    () => 0,
-  );
+  const { sink, writer } = createClocked();
   const expected: Buffer[] = [];
   const put = async (...bytes: readonly number[]): Promise<void> => {
     for (const size of bytes) {
