@@ -21,8 +21,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   embed: ["base", "model", "routing", "node"],
   api: ["base", "model", "node", "gen"],
   client: ["base", "gen"],
-  cli: ["base", "model", "client", "gen"],
-  daemon: ["base", "node", "api"],
+  home: ["base"],
+  cli: ["base", "model", "client", "gen", "home"],
+  daemon: ["base", "node", "api", "home"],
   dashboard: ["client", "gen"],
 };
 
@@ -64,6 +65,7 @@ const mayUse: readonly {
   { path: "node/" },
   { path: "api/" },
   { path: "client/" },
+  { path: "home/", module: "node:fs" },
   { path: "cli/" },
   { path: "daemon/" },
   { path: mainFile },

@@ -3,7 +3,7 @@ import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import net from "node:net";
 import { dirname } from "node:path";
 import { messageOf, PortwayError } from "../base/errors.js";
-import { maxSocketPathBytes } from "../base/home.js";
+import { maxSocketPathBytes } from "../base/socket-path.js";
 
 const probeTimeoutMs = 2000;
 

@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
-import { homeAt } from "../base/home.js";
 import { version } from "../base/version.js";
 import type { PortwayClient } from "../client/client.js";
+import { homeAt } from "../home/home.js";
 import { naming } from "./argument.js";
 import { parseDuration } from "./duration.js";
 import { withFirstCallRepeated } from "./first-call.js";

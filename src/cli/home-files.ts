@@ -1,6 +1,6 @@
 import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Home } from "../base/home.js";
+import type { Home } from "../home/home.js";
 
 /** What was deleted of a home and what was left there because nothing of ours makes it. Paths. */
 export interface Deleted {

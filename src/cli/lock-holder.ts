@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import type { Home } from "../base/home.js";
+import type { Home } from "../home/home.js";
 import { isAlive } from "./is-alive.js";
 
 /** The pid of the daemon that has the lock of a home; undefined if none has it, or the one that had is dead. */

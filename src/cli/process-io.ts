@@ -1,5 +1,5 @@
 import { isatty, type ReadStream } from "node:tty";
-import { homeAt } from "../base/home.js";
+import { homeAt } from "../home/home.js";
 import type { Connection, ConnectOptions, DaemonStart, Io, ServeCommandOptions, Sink, Source } from "./io.js";
 import { accepts } from "./socket-probe.js";
 

@@ -1,8 +1,9 @@
 import { homedir } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import type { TlsFiles } from "../api/tls-files.js";
-import { type Home, homeAt, maxSocketPathBytes } from "../base/home.js";
 import { type LogLevel, logLevels } from "../base/pino-log.js";
+import { maxSocketPathBytes } from "../base/socket-path.js";
+import { type Home, homeAt } from "../home/home.js";
 import { type ApiAddress, parseApiAddress } from "./api-address.js";
 import { ExitError, exitCodes } from "./exit-error.js";
 import type { Source } from "./source.js";

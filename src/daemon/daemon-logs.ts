@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { daemonLogFile } from "../base/home.js";
 import type { Log, LogEvent, LogFacts } from "../base/log.js";
 import { LogFile, type LogFileOptions, resolveLogFileOptions } from "../base/log-file.js";
 import { createPinoLog, type LogLevel, type LogLines } from "../base/pino-log.js";
+import { daemonLogFile } from "../home/home.js";
 
 export interface DaemonLogsOptions {
   readonly directory: string;

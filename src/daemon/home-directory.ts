@@ -1,6 +1,6 @@
 import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readdirSync, type Stats } from "node:fs";
 import { messageOf } from "../base/errors.js";
-import type { Home } from "../base/home.js";
+import type { Home } from "../home/home.js";
 import { ExitError, exitCodes } from "./exit-error.js";
 
 /**

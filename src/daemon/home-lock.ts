@@ -3,9 +3,9 @@ import { linkSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "no
 import { basename, dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { messageOf } from "../base/errors.js";
+import { formatLockRecord, isNobody, type LockRecord, readLockRecord } from "../home/lock-record.js";
+import { livenessOf, ownIdentity } from "../home/process-identity.js";
 import { ExitError, exitCodes } from "./exit-error.js";
-import { formatLockRecord, isNobody, type LockRecord, readLockRecord } from "./lock-record.js";
-import { livenessOf, ownIdentity } from "./process-identity.js";
 
 /** A home belongs to one daemon at a time. */
 export interface HomeLock {

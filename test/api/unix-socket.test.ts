@@ -4,7 +4,7 @@ import { chmodSync, existsSync, lstatSync, mkdirSync, statSync, symlinkSync, wri
 import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { maxSocketPathBytes } from "../../src/base/home.js";
+import { maxSocketPathBytes } from "../../src/base/socket-path.js";
 import { apiFixture } from "../support/api-fixture.js";
 import { rawRequest } from "../support/raw-http.js";
 

@@ -1,7 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { homeAt } from "../../src/base/home.js";
+import { homeAt } from "../../src/home/home.js";
 import { benchFile, Program, run } from "./program.js";
 
 /** Three processes between a client and the target. */

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { CreateNodeRequestSchema, GetNodeRequestSchema } from "../../gen/portway/v1/node_service_pb.js";
-import { homeAt } from "../../src/base/home.js";
+import { homeAt } from "../../src/home/home.js";
 import { cliFile } from "./chains.js";
 import { cpuSeconds } from "./process-stats.js";
 import { benchFile, Program } from "./program.js";

@@ -12,10 +12,10 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { homeAt } from "../../src/base/home.js";
 import { ensureDaemon, type StartOptions } from "../../src/cli/daemon-start.js";
 import { accepts } from "../../src/cli/socket-probe.js";
 import { takeStartLock } from "../../src/cli/start-lock.js";
+import { homeAt } from "../../src/home/home.js";
 
 const program = [process.execPath, join(import.meta.dirname, "pretend-daemon.js")];
 

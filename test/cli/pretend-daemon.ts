@@ -1,6 +1,6 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
-import { homeAt } from "../../src/base/home.js";
+import { homeAt } from "../../src/home/home.js";
 
 /**
  * Run by the tests of the start in the place of the daemon: PORTWAY_PRETEND says how it behaves. It writes what it was

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, w
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, test } from "node:test";
-import { homeAt } from "../../src/base/home.js";
+import { homeAt } from "../../src/home/home.js";
 import { portway } from "../support/fake-io.js";
 import { FakeDaemon } from "../support/fake-services.js";
 

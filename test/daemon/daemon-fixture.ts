@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
-import { type Home, homeAt } from "../../src/base/home.js";
 import type { PortwayClient } from "../../src/client/client.js";
 import { createPortwayClient } from "../../src/client/portway-client.js";
 import type { ServeFlags } from "../../src/daemon/config.js";
+import { type Home, homeAt } from "../../src/home/home.js";
 
 const program = fileURLToPath(new URL("./daemon-program.js", import.meta.url));
 

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { homeAt } from "../../src/base/home.js";
 import { prepareHome } from "../../src/daemon/home-directory.js";
+import { homeAt } from "../../src/home/home.js";
 import { temporaryDirectory } from "./daemon-fixture.js";
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);

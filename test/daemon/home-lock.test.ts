@@ -8,8 +8,8 @@ import { fileURLToPath } from "node:url";
 import { deferred } from "../../src/base/signals.js";
 import { ExitError } from "../../src/daemon/exit-error.js";
 import { takeHomeLock } from "../../src/daemon/home-lock.js";
-import { formatLockRecord, type LockRecord } from "../../src/daemon/lock-record.js";
-import { ownIdentity } from "../../src/daemon/process-identity.js";
+import { formatLockRecord, type LockRecord } from "../../src/home/lock-record.js";
+import { ownIdentity } from "../../src/home/process-identity.js";
 import { temporaryDirectory } from "./daemon-fixture.js";
 
 const program = fileURLToPath(new URL("./lock-program.js", import.meta.url));

@@ -1,5 +1,5 @@
 import { PortwayError } from "../../base/errors.js";
-import { homeAt } from "../../base/home.js";
+import { homeAt } from "../../home/home.js";
 import type { Cli } from "../cli.js";
 import { stopDaemon } from "../daemon-stop.js";
 import { deleteHomeFiles } from "../home-files.js";

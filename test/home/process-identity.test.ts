@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { test } from "node:test";
-import { livenessOf, ownIdentity } from "../../src/daemon/process-identity.js";
+import { livenessOf, ownIdentity } from "../../src/home/process-identity.js";
 
 const onLinux = { skip: process.platform !== "linux" };
 const own = ownIdentity();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { homeAt } from "../../src/base/home.js";
+import { homeAt } from "../../src/home/home.js";
 
 test("all that a daemon has lies in its home, and the socket and the lock in the directory that only it may enter", () => {
   const { path, runDirectory, ...places } = homeAt("/somewhere/portway");

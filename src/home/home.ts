@@ -9,7 +9,7 @@ export interface Home {
   readonly socketPath: string;
   /** The API token of TCP calls: 64 hex digits, 0600. */
   readonly tokenPath: string;
-  /** Held, by an exclusive create with a pid inside, by whoever starts or is the daemon. */
+  /** Says which process is the daemon: a lock-record.ts. */
   readonly lockPath: string;
   /** One log file per node, and that of the daemon. */
   readonly logDirectory: string;
@@ -18,9 +18,6 @@ export interface Home {
 
 /** The daemon's own file among the logs. */
 export const daemonLogFile = "daemon.log";
-
-/** What a Unix socket's path may measure on Linux and macOS, in bytes, the smaller of the two. */
-export const maxSocketPathBytes = 103;
 
 export function homeAt(path: string): Home {
   return {
