@@ -1,11 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { PortwayError } from "../base/errors.js";
 import type { PortwayClient } from "../client/client.js";
 import type { Home } from "../home/home.js";
+import { livenessOf, type ProcessIdentity } from "../home/process-identity.js";
 import { protoDuration } from "./duration.js";
-import { isAlive } from "./is-alive.js";
 import { lockHolder } from "./lock-holder.js";
 
 const drainMs = 2_000;
@@ -15,20 +14,25 @@ const termMs = 5_000;
 const killMs = 5_000;
 const pollMs = 25;
 
-/** Ends the daemon of a home: asks it, then with SIGTERM, then with SIGKILL. Its pid; undefined if there was none. */
+/**
+ * Ends the daemon of a home: asks it, then with SIGTERM, then with SIGKILL. Its pid; undefined if there was none. Only
+ * the process that the home's lock names is sent a signal: pids are used again.
+ */
 export async function stopDaemon(
   home: Home,
   client: PortwayClient | undefined,
   requestId: string,
 ): Promise<number | undefined> {
+  // Before it is asked: it takes its lock away when it ends.
+  const holder = lockHolder(home);
   const asked = client === undefined ? undefined : await drained(client, requestId);
-  const pid = asked ?? lockHolder(home);
-  if (pid === undefined || !isDaemon(pid)) return pid;
-  if (asked !== undefined && (await hasEnded(pid, stopMs))) return pid;
+  if (holder === undefined || !isSurely(holder)) return asked;
+  const { pid } = holder;
+  if (asked !== undefined && (await hasEnded(holder, stopMs))) return pid;
   signal(pid, "SIGTERM");
-  if (await hasEnded(pid, asked === undefined ? termMs : stopMs)) return pid;
+  if (await hasEnded(holder, asked === undefined ? termMs : stopMs)) return pid;
   signal(pid, "SIGKILL");
-  if (await hasEnded(pid, killMs)) return pid;
+  if (await hasEnded(holder, killMs)) return pid;
   throw new PortwayError("internal", `the daemon, process ${pid}, does not end`, { pid });
 }
 
@@ -43,14 +47,12 @@ async function drained(client: PortwayClient, requestId: string): Promise<number
   }
 }
 
-/** Pids are used again: only a process that was started as a daemon of ours is sent a signal. */
-function isDaemon(pid: number): boolean {
-  if (!isAlive(pid)) return false;
-  try {
-    return isServe(readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0"));
-  } catch {
-    // No /proc: ask the tool that every Unix has.
-  }
+/**
+ * Whether a living process is the daemon that had its pid. Where the system does not tell when it was started, the tool
+ * that every Unix has tells what it runs.
+ */
+function isSurely({ pid, startTicks }: ProcessIdentity): boolean {
+  if (startTicks !== undefined) return true;
   try {
     return isServe(
       execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).split(/\s+/),
@@ -72,21 +74,11 @@ function signal(pid: number, name: NodeJS.Signals): void {
   }
 }
 
-async function hasEnded(pid: number, timeoutMs: number): Promise<boolean> {
+async function hasEnded(daemon: ProcessIdentity, timeoutMs: number): Promise<boolean> {
   const endMs = performance.now() + timeoutMs;
-  while (isAlive(pid) && !isZombie(pid)) {
+  while (livenessOf(daemon) === "alive") {
     if (performance.now() > endMs) return false;
     await sleep(pollMs);
   }
   return true;
-}
-
-/** A daemon whose parent does not collect its exit status (a container without an init) has ended all the same. */
-function isZombie(pid: number): boolean {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return stat.slice(stat.lastIndexOf(")") + 2).startsWith("Z");
-  } catch {
-    return false;
-  }
 }

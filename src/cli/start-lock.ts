@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, statSync, unlinkSync, writeSync } from "node:fs";
-import { isAlive } from "./is-alive.js";
+import { isRunning } from "../home/process-identity.js";
 
 /** A starter that holds the lock for longer than this is stuck, or its pid is another process by now. */
 const staleMs = 30_000;
@@ -32,7 +32,7 @@ function isStale(path: string): boolean {
     const ageMs = Date.now() - statSync(path).mtimeMs;
     // Between its creation and the writing of the pid it is empty for a moment.
     if (pid === 0) return ageMs > 1000;
-    return ageMs > staleMs || !isAlive(pid);
+    return ageMs > staleMs || !isRunning(pid);
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === "ENOENT";
   }

@@ -39,16 +39,23 @@ export function livenessOf(identity: ProcessIdentity): Liveness {
     return identity.hostname === hostname() ? "dead" : "unknown";
   }
   if (identity.pidNamespace !== pidNamespaceHere()) return "unknown";
+  const { pid, startTicks } = identity;
+  if (!isRunning(pid)) return "dead";
+  const ticks = statOf(pid)?.startTicks;
+  return startTicks === undefined || ticks === undefined || startTicks === ticks ? "alive" : "dead";
+}
+
+/** Whether a process has this pid. One that has ended and that its parent has not asked about yet does not run. */
+export function isRunning(pid: number): boolean {
+  // To 0 and below a signal would go to more than one.
+  if (!Number.isSafeInteger(pid) || pid <= 0) return false;
   try {
-    process.kill(identity.pid, 0);
+    process.kill(pid, 0);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ESRCH") return "dead";
+    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
   }
-  const stat = statOf(identity.pid);
-  if (stat === undefined) return "alive";
-  if (stat.state === "Z" || stat.state === "X") return "dead";
-  if (identity.startTicks !== undefined && identity.startTicks !== stat.startTicks) return "dead";
-  return "alive";
+  const state = statOf(pid)?.state;
+  return state !== "Z" && state !== "X";
 }
 
 interface ProcessStat {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
 import {
   mkdirSync,
   mkdtempSync,
@@ -16,7 +17,10 @@ import { ensureDaemon, type StartOptions } from "../../src/cli/daemon-start.js";
 import { accepts } from "../../src/cli/socket-probe.js";
 import { takeStartLock } from "../../src/cli/start-lock.js";
 import { homeAt } from "../../src/home/home.js";
+import { formatLockRecord, type LockRecord } from "../../src/home/lock-record.js";
+import { ownIdentity } from "../../src/home/process-identity.js";
 
+const ownRecord: LockRecord = { ...ownIdentity(), id: randomUUID(), takenMs: Date.now() };
 const program = [process.execPath, join(import.meta.dirname, "pretend-daemon.js")];
 
 let directory = "";
@@ -78,7 +82,7 @@ describe("a daemon is started", () => {
 
   test("after one that left its lock behind, whose pid is told", async () => {
     mkdirSync(homeAt(home).runDirectory, { recursive: true });
-    writeFileSync(homeAt(home).lockPath, JSON.stringify({ pid: 2 ** 30 }));
+    writeFileSync(homeAt(home).lockPath, formatLockRecord({ ...ownRecord, pid: 2 ** 30 }));
     const { startedPid, deadPid } = await ensure({ env: { PORTWAY_PRETEND: "successor" } });
     assert.equal(startedPid, started()[0]?.pid);
     assert.equal(deadPid, 2 ** 30);
@@ -86,7 +90,7 @@ describe("a daemon is started", () => {
 
   test("after one that still ends, which is not taken for dead", async () => {
     mkdirSync(homeAt(home).runDirectory, { recursive: true });
-    writeFileSync(homeAt(home).lockPath, JSON.stringify({ pid: process.pid }));
+    writeFileSync(homeAt(home).lockPath, formatLockRecord(ownRecord));
     const { startedPid, deadPid } = await ensure({ env: { PORTWAY_PRETEND: "successor" } });
     assert.notEqual(startedPid, undefined);
     assert.equal(deadPid, undefined);

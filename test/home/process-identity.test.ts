@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import type { Writable } from "node:stream";
 import { test } from "node:test";
-import { livenessOf, ownIdentity } from "../../src/home/process-identity.js";
+import { isRunning, livenessOf, ownIdentity } from "../../src/home/process-identity.js";
 
 const onLinux = { skip: process.platform !== "linux" };
 const own = ownIdentity();
@@ -18,6 +18,11 @@ test("a process that has ended is dead", async () => {
   await new Promise((resolve) => child.once("exit", resolve));
   const { startTicks: _unknown, ...rest } = own;
   assert.equal(livenessOf({ ...rest, pid: child.pid! }), "dead");
+});
+
+test("what is no pid of one process does not run", () => {
+  assert.ok(isRunning(process.pid));
+  for (const pid of [0, -1, -process.pid, 1.5, Number.NaN, 2 ** 60]) assert.ok(!isRunning(pid), String(pid));
 });
 
 test("a process that nobody has waited for is dead as well", onLinux, async (t) => {
