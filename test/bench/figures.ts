@@ -27,6 +27,8 @@ export interface PortalLoad {
    * decides more about a latency than what is measured, and is decided anew each time.
    */
   readonly turns?: number;
+  /** Whether all processes share one core meanwhile. */
+  readonly onOneCore?: boolean;
   /** Figures by their names in the load tool's result. */
   readonly figures: Readonly<Record<string, Figure>>;
 }
@@ -71,6 +73,19 @@ const bytesPerSecond = (key: string, name: string): Figure => ({
   wanted: ratio(1.4),
 });
 const cpuPerGB = (key: string, name: string): Figure => ({ key, name, unit: "CPU s/GB" });
+
+function lonePing(name: string, text: string): PortalLoad {
+  return {
+    name,
+    warmUp: 8,
+    turns: 7,
+    args: ({ pings }) => ["pingpong", "--n", pings],
+    figures: {
+      p50_us: { key: name, name: `${text}, p50`, unit: "µs", wanted: { what: "ratio", atMost: 1 } },
+      p99_us: { key: `${name}-p99`, name: `${text}, p99`, unit: "µs" },
+    },
+  };
+}
 
 /** In the order in which they run: memory first, before a transfer has left garbage behind. */
 export const portalLoads: readonly PortalLoad[] = [
@@ -127,16 +142,8 @@ export const portalLoads: readonly PortalLoad[] = [
       cpu_us_per_conn: { key: "conns-cpu", name: "new connections: CPU", unit: "µs" },
     },
   },
-  {
-    name: "ping",
-    warmUp: 8,
-    turns: 7,
-    args: ({ pings }) => ["pingpong", "--n", pings],
-    figures: {
-      p50_us: { key: "ping", name: "64-byte ping, p50", unit: "µs", wanted: { what: "ratio", atMost: 1 } },
-      p99_us: { key: "ping-p99", name: "64-byte ping, p99", unit: "µs" },
-    },
-  },
+  lonePing("ping", "64-byte ping"),
+  { ...lonePing("ping1", "64-byte ping on one core"), onOneCore: true },
   {
     name: "ping64",
     warmUp: 2,

@@ -18,6 +18,7 @@ import {
   tapFigure,
 } from "./figures.js";
 import { daemonWithNode, grpcCalls, grpcJsServer } from "./grpc-loads.js";
+import { OneCore } from "./one-core.js";
 import { benchFile, Program, run } from "./program.js";
 import { rotated, spreadOf } from "./statistics.js";
 import { type Contender, printTable, Results } from "./table.js";
@@ -48,8 +49,8 @@ server and with grpc-js.
 Each round brings up fresh processes and runs each load on each contender in turn (short ones several times, by turns); A/A is the yardstick once
 more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.
 
-Where a lone ping wakes the next process is the scheduler's choice, and costs as much as what we do with it. Under
-"taskset -c 0 node dist/test/bench/run.js --only ping" all share one core: a change of one in a hundred shows there.`);
+On which core a lone ping wakes the next process is the scheduler's choice, and costs as much as what we do with it. For
+ping1 all processes share one core: a change of one in a hundred shows there.`);
   process.exit(0);
 }
 
@@ -102,8 +103,18 @@ async function byTurns<Name extends string>(
   }
 }
 
-async function portalRound(round: number, chains: ReadonlyMap<Contender, Chain>): Promise<void> {
+async function portalRound(
+  round: number,
+  chains: ReadonlyMap<Contender, Chain>,
+  targetPid: number,
+): Promise<void> {
+  const pids = [process.pid, targetPid, ...[...chains.values()].flatMap((chain) => chain.pids)];
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
+    if (load.onOneCore && !OneCore.isPossible) {
+      progress(`left out, for want of taskset: ${load.name}`);
+      continue;
+    }
+    using _core = load.onOneCore ? new OneCore(pids) : undefined;
     await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
       const chain = chains.get(contender)!;
       if (load.warmUp > 0 && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
@@ -187,16 +198,17 @@ async function tapRound(round: number): Promise<void> {
   progress(`round ${round + 1} of ${rounds}: ${tapLoad}`);
 }
 
-async function oneRound(round: number, targetPort: number): Promise<void> {
+async function oneRound(round: number, target: Program): Promise<void> {
   await tapRound(round);
   if (only.every((name) => name === tapLoad)) return;
   await using chains = new Scope();
+  const targetPort = await target.port();
   const up = new Map<Contender, Chain>();
   for (const contender of contenders) {
     stopIfInterrupted();
     up.set(contender, chains.own(await bringUp(kindOf(contender), targetPort)));
   }
-  await portalRound(round, up);
+  await portalRound(round, up, target.pid);
   stopIfInterrupted();
   await apiRound(round, up.get("portway")!);
 }
@@ -204,8 +216,7 @@ async function oneRound(round: number, targetPort: number): Promise<void> {
 const started = performance.now();
 try {
   await using target = new Program(benchFile("load.js"), ["target", "--addr", "127.0.0.1:0"]);
-  const targetPort = await target.port();
-  for (let round = 0; round < rounds; round += 1) await oneRound(round, targetPort);
+  for (let round = 0; round < rounds; round += 1) await oneRound(round, target);
 } catch (error) {
   progress("");
   console.error(`bench: ${isInterrupted ? "interrupted" : messageOf(error)}`);
