@@ -54,16 +54,11 @@ async function drained(client: PortwayClient, requestId: string): Promise<number
 function isSurely({ pid, startTicks }: ProcessIdentity): boolean {
   if (startTicks !== undefined) return true;
   try {
-    return isServe(
-      execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" }).split(/\s+/),
-    );
+    const command = execFileSync("ps", ["-o", "command=", "-p", String(pid)], { encoding: "utf8" });
+    return command.split(/\s+/).includes("serve");
   } catch {
     return false;
   }
-}
-
-function isServe(words: readonly string[]): boolean {
-  return words.includes("serve");
 }
 
 function signal(pid: number, name: NodeJS.Signals): void {

@@ -45,9 +45,9 @@ interface Held {
 async function held(t: TestContext): Promise<Held> {
   const home = homeAt(join(temporaryDirectory(t), "home"));
   mkdirSync(home.runDirectory, { recursive: true });
-  const holder = spawn(process.execPath, [lockProgram, home.lockPath], {
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  // By its words it could be a daemon.
+  const words = [lockProgram, home.lockPath, "0", "serve"];
+  const holder = spawn(process.execPath, words, { stdio: ["pipe", "pipe", "inherit"] });
   t.after(() => holder.kill("SIGKILL"));
   const exit = once(holder, "exit");
   assert.deepEqual(await once(holder.stdout!.setEncoding("utf8"), "data"), ["held\n"]);
