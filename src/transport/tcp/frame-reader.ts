@@ -53,7 +53,9 @@ export type FrameReaderFault = "frame_too_large" | "receive_budget_exhausted";
  * chunk, and a large one gets room as its bytes arrive, never on the word of its length.
  */
 export class FrameReader {
-  readonly #options: FrameReaderOptions;
+  readonly #maxFrameBytes: number;
+  readonly #budget: ReceiveBudget;
+  readonly #user: FrameReaderUser;
   #chunk = pool.take();
   /** What was read and not yet cut lies here. */
   #start = 0;
@@ -64,8 +66,10 @@ export class FrameReader {
   #waiting: { readonly chunk: Chunk; start: number; readonly end: number } | undefined;
   #closed = false;
 
-  constructor(options: FrameReaderOptions) {
-    this.#options = options;
+  constructor({ maxFrameBytes, budget, user }: FrameReaderOptions) {
+    this.#maxFrameBytes = maxFrameBytes;
+    this.#budget = budget;
+    this.#user = user;
   }
 
   /** True while frames wait that were not taken: nothing may be read until `again` has brought it to false. */
@@ -103,7 +107,8 @@ export class FrameReader {
   }
 
   #cutFrames(chunk: Chunk): FrameReaderFault | undefined {
-    const { maxFrameBytes, user } = this.#options;
+    const maxFrameBytes = this.#maxFrameBytes;
+    const user = this.#user;
     const { words } = chunk;
     const stop = this.#end;
     let at = this.#start;
@@ -134,7 +139,7 @@ export class FrameReader {
     while (waiting.start < waiting.end) {
       const start = waiting.start + lengthBytes;
       const end = start + chunk.words.getUint32(waiting.start);
-      if (!this.#options.user.frame(chunk, start, end) || this.#closed) break;
+      if (!this.#user.frame(chunk, start, end) || this.#closed) break;
       waiting.start = end;
     }
     if (waiting.start === waiting.end) this.#dropWaiting();
@@ -205,7 +210,7 @@ export class FrameReader {
 
   #takeLarge(size: number): Chunk | undefined {
     const from = largePools.find(({ sizeBytes }) => sizeBytes >= size);
-    if (!this.#options.budget.take(from?.sizeBytes ?? size)) return undefined;
+    if (!this.#budget.take(from?.sizeBytes ?? size)) return undefined;
     return from?.take() ?? new Chunk(size);
   }
 
@@ -217,7 +222,7 @@ export class FrameReader {
 
   readonly #giveBackLarge = (chunk: Chunk): void => {
     const size = chunk.bytes.length;
-    this.#options.budget.giveBack(size);
+    this.#budget.giveBack(size);
     largePools.find(({ sizeBytes }) => sizeBytes === size)?.giveBack(chunk);
   };
 }
