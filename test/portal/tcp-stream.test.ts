@@ -7,7 +7,7 @@ import fc from "fast-check";
 import type { Memory } from "../../src/base/bytes.js";
 import { deferred } from "../../src/base/signals.js";
 import { type AcceptedSocket, ByteServer, type Segments } from "../../src/base/socket.js";
-import { afterRead } from "../../src/base/turn.js";
+import { afterRead, handleRead, lastPiece } from "../../src/base/turn.js";
 import { type Backing, Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 import type { DataPlace, LocalStreamUser } from "../../src/portal/local-stream.js";
@@ -245,6 +245,50 @@ test("a stream that is reset while it writes lets go of what it held, once the b
   await free.promise;
   stream.write(Buffer.alloc(20_000), backing);
   assert.equal(holds, 0);
+});
+
+test("lone pieces leave at once, and the one that is not all taken is held until it has left", {
+  timeout,
+}, async (t) => {
+  const { stream, peer } = await connect(t, () => true);
+  let holds = 0;
+  const free = deferred<void>();
+  const backing: Backing = {
+    hold: () => {
+      holds += 1;
+    },
+    release: () => {
+      holds -= 1;
+      free.resolve();
+    },
+  };
+  const sent: Buffer[] = [];
+  const read = (): void => {
+    const at = (sent.length * 997) % (mib - 10_000);
+    const piece = pattern.subarray(at, at + 10_000);
+    sent.push(piece);
+    lastPiece();
+    stream.write(piece, backing);
+  };
+  while (stream.queuedBytes === 0) handleRead({ read }, 1, false);
+  assert.equal(stream.queuedBytes, 10_000);
+  assert.equal(holds, 1);
+  handleRead({ read }, 1, false);
+  assert.ok(stream.queuedBytes > 20_000, "it waits behind what is under way");
+  const expected = Buffer.concat(sent);
+  const got: Buffer[] = [];
+  let left = expected.length;
+  const all = deferred<void>();
+  peer.on("data", (data: Buffer) => {
+    got.push(data);
+    left -= data.length;
+    if (left === 0) all.resolve();
+  });
+  await all.promise;
+  await free.promise;
+  assert.ok(Buffer.concat(got).equals(expected));
+  assert.equal(holds, 0);
+  assert.equal(stream.queuedBytes, 0);
 });
 
 /** Sends so many bytes in pieces, with pauses, as `sizes` say; gives their hash. */

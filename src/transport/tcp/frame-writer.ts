@@ -3,7 +3,7 @@ import { Chunk, ChunkPool } from "../../base/chunk.js";
 import { systemClock } from "../../base/clock.js";
 import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
-import { afterRead, type Deferring } from "../../base/turn.js";
+import { afterRead, type Deferring, takeTurn } from "../../base/turn.js";
 import type { Backing, Cargo, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
 import { WrittenRoutes } from "../../wire/route-memory.js";
@@ -22,6 +22,8 @@ const closeMs = 0.1;
 const maxCloseOnesNeeded = 64;
 
 const pool = new ChunkPool(batchBytes, 16);
+/** Where a message is put that leaves alone and at once. */
+let alone = pool.take();
 /** Where a head is made that goes in front of a payload in place; longer ones do not. */
 const scratch = memoryOf(Buffer.allocUnsafeSlow(1024));
 
@@ -48,7 +50,7 @@ function emptyLoad(): Load {
  * messages come close behind each other, what is queued in a turn of the loop is gathered from then on, until a turn
  * brings a message alone: a lone message waits for nothing, and many share a write.
  *
- * `emptied` is called whenever something has left.
+ * `emptied` is called whenever something has left that was queued.
  */
 export class FrameWriter implements Deferring {
   readonly #socket: FrameSink;
@@ -104,12 +106,36 @@ export class FrameWriter implements Deferring {
   /** `size` are the bytes of its frame. */
   put(message: Message, size = frameBytes(message)): void {
     if (this.#closed) return;
+    if (size <= maxCopiedBytes && this.#isIdle && takeTurn()) {
+      this.#putAlone(message, size);
+      return;
+    }
     if (message.payloadBytes <= maxCopiedBytes) {
       const room = this.#room(size);
       const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
       this.#commit(writeTail(room.bytes, copyPayload(room, at, message.cargo), message) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
+  }
+
+  /** Nothing waits, nor would anything that came now. */
+  get #isIdle(): boolean {
+    return this.#queued.bytes === 0 && this.#inFlight === undefined && !this.#gathering;
+  }
+
+  /** A lone message leaves without having been queued. */
+  #putAlone(message: Message, size: number): void {
+    const room = alone;
+    const payloadAt = writeHead(room, 0, message, size, this.#routes);
+    writeTail(room.bytes, copyPayload(room, payloadAt, message.cargo), message);
+    this.#offeredBytes += size;
+    if (!this.#socket.write(room.view(0, size))) {
+      alone = pool.take();
+      this.#queued.batches.push(room);
+      this.#queued.bytes = size;
+      this.#isUnderWay();
+    }
+    this.#lookHowClose();
   }
 
   #putLarge(message: Message, size: number): void {
@@ -178,7 +204,12 @@ export class FrameWriter implements Deferring {
       this.#emptied();
       return;
     }
-    this.#inFlight = load;
+    this.#isUnderWay();
+  }
+
+  /** The socket did not take all of what was queued. */
+  #isUnderWay(): void {
+    this.#inFlight = this.#queued;
     this.#queued = emptyLoad();
   }
 

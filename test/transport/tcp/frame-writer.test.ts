@@ -3,6 +3,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Chunk } from "../../../src/base/chunk.js";
 import type { Segments } from "../../../src/base/socket.js";
+import { handleRead, lastPiece } from "../../../src/base/turn.js";
 import { type Backing, Message } from "../../../src/model/message.js";
 import { Route } from "../../../src/model/route.js";
 import { type FrameSink, FrameWriter } from "../../../src/transport/tcp/frame-writer.js";
@@ -82,6 +83,15 @@ function messageOf(payload: Buffer, backing?: Backing, trace?: Buffer): Message 
   return Message.of({ ...routes, payload, backing, trace });
 }
 
+/** The last piece of a read brings a message. */
+function putLast(writer: FrameWriter, message: Message): void {
+  const read = (): void => {
+    lastPiece();
+    writer.put(message);
+  };
+  handleRead({ read }, 1, false);
+}
+
 /** Lets promises that are settled be seen. */
 async function microtasks(): Promise<void> {
   for (let left = 5; left > 0; left -= 1) await null;
@@ -95,6 +105,8 @@ const anyMessage = fc.record({
   ),
   isBacked: fc.boolean(),
   traceBytes: fc.constantFrom(undefined, 0, 2, 4_096),
+  /** The last piece of a read brings it. */
+  isLast: fc.boolean(),
   /** What happens after it: nothing, the turn of the loop ends, the write that is under way is finished. */
   next: fc.constantFrom("nothing", "nothing", "nothing", "turn", "finish"),
 });
@@ -114,14 +126,15 @@ test("what is put comes out in order, untouched while written, and everything is
         const backings: FragileBacking[] = [];
         const expected: Buffer[] = [];
         let queuedBytes = 0;
-        for (const [at, { bytes, isBacked, traceBytes, next }] of script.entries()) {
+        for (const [at, { bytes, isBacked, traceBytes, isLast, next }] of script.entries()) {
           const payload = Buffer.alloc(bytes, at + 1);
           const trace = traceBytes === undefined ? undefined : Buffer.alloc(traceBytes, 0x20);
           const backing = isBacked ? new FragileBacking(payload) : undefined;
           const message = messageOf(payload, backing, trace);
           const frame = encodeMessage(message);
           expected.push(frame);
-          writer.put(message);
+          if (isLast) putLast(writer, message);
+          else writer.put(message);
           queuedBytes += frame.byteLength;
           // The call that delivered it is over.
           if (backing === undefined) payload.fill(0xcc);
@@ -156,7 +169,7 @@ test("what is put comes out in order, untouched while written, and everything is
           assert.equal(writer.queuedBytes, 0);
           assert.ok(sink.bytes.equals(Buffer.concat(expected)));
           assert.equal(writer.offeredBytes, queuedBytes);
-          assert.ok(script.length === 0 || emptied > 0);
+          assert.ok(script.every(({ isLast }) => isLast) || emptied > 0);
         }
         assert.ok(backings.every(({ holds }) => holds === 0));
       },
@@ -195,6 +208,42 @@ test("what is put in one call leaves in one write when the call is over", async 
   assert.equal(sink.writes, 0);
   await microtasks();
   assert.equal(sink.writes, 1);
+});
+
+test("what the last piece of a read brings leaves at once, behind what waits and one write at a time", () => {
+  const sink = new ScriptedSink();
+  const writer = new FrameWriter(sink, () => {});
+  const [one, two, three, four] = ["one", "two", "three", "four"].map((text) => messageOf(Buffer.from(text)));
+  putLast(writer, one!);
+  assert.equal(sink.writes, 1);
+  writer.put(two!);
+  sink.takesAtOnce = () => false;
+  putLast(writer, three!);
+  assert.equal(sink.writes, 2, "with what waited");
+  putLast(writer, four!);
+  assert.equal(sink.writes, 2, "a write is under way");
+  sink.takesAtOnce = () => true;
+  sink.finish();
+  writer.written();
+  assert.deepEqual(sink.bytes, Buffer.concat([one!, two!, three!, four!].map(encodeMessage)));
+  assert.equal(writer.queuedBytes, 0);
+});
+
+test("a message that left at once and was not all taken stays as it is until it is", () => {
+  const sinks = [1, 2, 3].map(() => new ScriptedSink());
+  const messages = sinks.map((_, at) => messageOf(Buffer.alloc(100, at)));
+  const writers = sinks.map((sink) => new FrameWriter(sink, () => {}));
+  for (const [at, sink] of sinks.entries()) {
+    sink.takesAtOnce = () => false;
+    putLast(writers[at]!, messages[at]!);
+    assert.equal(writers[at]!.queuedBytes, encodeMessage(messages[at]!).length);
+  }
+  for (const [at, sink] of sinks.entries()) {
+    sink.finish();
+    writers[at]!.written();
+    assert.equal(writers[at]!.queuedBytes, 0);
+    assert.deepEqual(sink.bytes, encodeMessage(messages[at]!));
+  }
 });
 
 /** A writer, what it writes, and the time that it goes by. */
