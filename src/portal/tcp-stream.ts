@@ -225,7 +225,10 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   /** A lone piece leaves without having been queued. */
   #writeAlone(data: Buffer, backing: Backing): void {
     this.#written += data.length;
-    if (this.#socket.write(data)) return;
+    if (this.#socket.write(data)) {
+      this.#user.drained();
+      return;
+    }
     backing.hold();
     this.#held.push(backing);
     this.#isUnderWay(data.length);

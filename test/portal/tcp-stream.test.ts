@@ -220,48 +220,44 @@ test("a stream says that there is room again, even if all that filled it left at
   assert.equal(stream.queuedBytes, 0);
 });
 
+class CountedBacking implements Backing {
+  holds = 0;
+  /** Nobody holds it any more. */
+  readonly free = deferred<void>();
+
+  hold(): void {
+    this.holds += 1;
+  }
+
+  release(): void {
+    this.holds -= 1;
+    if (this.holds === 0) this.free.resolve();
+  }
+}
+
 test("a stream that is reset while it writes lets go of what it held, once the bytes are free", {
   timeout,
 }, async (t) => {
   const { stream, peer } = await connect(t, () => true);
   peer.pause();
-  let holds = 0;
-  const free = deferred<void>();
-  const backing: Backing = {
-    hold: () => {
-      holds += 1;
-    },
-    release: () => {
-      holds -= 1;
-      if (holds === 0) free.resolve();
-    },
-  };
+  const backing = new CountedBacking();
   stream.write(Buffer.alloc(16 * mib), backing);
   await new Promise(setImmediate);
   stream.write(Buffer.alloc(20_000), backing);
-  assert.equal(holds, 2);
+  assert.equal(backing.holds, 2);
   stream.reset();
-  assert.equal(holds, 1, "what was not given to the system is free at once");
-  await free.promise;
+  assert.equal(backing.holds, 1, "what was not given to the system is free at once");
+  await backing.free.promise;
   stream.write(Buffer.alloc(20_000), backing);
-  assert.equal(holds, 0);
+  assert.equal(backing.holds, 0);
 });
 
 test("lone pieces leave at once, and the one that is not all taken is held until it has left", {
   timeout,
 }, async (t) => {
-  const { stream, peer } = await connect(t, () => true);
-  let holds = 0;
-  const free = deferred<void>();
-  const backing: Backing = {
-    hold: () => {
-      holds += 1;
-    },
-    release: () => {
-      holds -= 1;
-      free.resolve();
-    },
-  };
+  let drained = 0;
+  const { stream, peer } = await connect(t, () => true, { drained: () => (drained += 1) });
+  const backing = new CountedBacking();
   const sent: Buffer[] = [];
   const read = (): void => {
     const at = (sent.length * 997) % (mib - 10_000);
@@ -272,7 +268,8 @@ test("lone pieces leave at once, and the one that is not all taken is held until
   };
   while (stream.queuedBytes === 0) handleRead({ read }, 1, false);
   assert.equal(stream.queuedBytes, 10_000);
-  assert.equal(holds, 1);
+  assert.equal(drained, sent.length - 1, "each that left made room");
+  assert.equal(backing.holds, 1);
   handleRead({ read }, 1, false);
   assert.ok(stream.queuedBytes > 20_000, "it waits behind what is under way");
   const expected = Buffer.concat(sent);
@@ -285,9 +282,9 @@ test("lone pieces leave at once, and the one that is not all taken is held until
     if (left === 0) all.resolve();
   });
   await all.promise;
-  await free.promise;
+  await backing.free.promise;
   assert.ok(Buffer.concat(got).equals(expected));
-  assert.equal(holds, 0);
+  assert.equal(backing.holds, 0);
   assert.equal(stream.queuedBytes, 0);
 });
 

@@ -50,7 +50,7 @@ function emptyLoad(): Load {
  * messages come close behind each other, what is queued in a turn of the loop is gathered from then on, until a turn
  * brings a message alone: a lone message waits for nothing, and many share a write.
  *
- * `emptied` is called whenever something has left that was queued.
+ * `emptied` is called whenever something has left.
  */
 export class FrameWriter implements Deferring {
   readonly #socket: FrameSink;
@@ -112,8 +112,7 @@ export class FrameWriter implements Deferring {
     }
     if (message.payloadBytes <= maxCopiedBytes) {
       const room = this.#room(size);
-      const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
-      this.#commit(writeTail(room.bytes, copyPayload(room, at, message.cargo), message) - this.#batchEnd);
+      this.#commit(this.#writeFrame(room, this.#batchEnd, message, size) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
   }
@@ -126,16 +125,22 @@ export class FrameWriter implements Deferring {
   /** A lone message leaves without having been queued. */
   #putAlone(message: Message, size: number): void {
     const room = alone;
-    const payloadAt = writeHead(room, 0, message, size, this.#routes);
-    writeTail(room.bytes, copyPayload(room, payloadAt, message.cargo), message);
+    this.#writeFrame(room, 0, message, size);
     this.#offeredBytes += size;
-    if (!this.#socket.write(room.view(0, size))) {
+    if (this.#socket.write(room.view(0, size))) this.#emptied();
+    else {
       alone = pool.take();
       this.#queued.batches.push(room);
       this.#queued.bytes = size;
       this.#isUnderWay();
     }
     this.#lookHowClose();
+  }
+
+  /** Gives the position behind it. */
+  #writeFrame(room: Chunk, at: number, message: Message, size: number): number {
+    const payloadAt = writeHead(room, at, message, size, this.#routes);
+    return writeTail(room.bytes, copyPayload(room, payloadAt, message.cargo), message);
   }
 
   #putLarge(message: Message, size: number): void {
