@@ -25,22 +25,14 @@ const resolved = Promise.resolve();
  * are called at the end of the present call.
  */
 export function afterRead(deferring: Deferring): void {
-  if (takeTurn()) {
+  if (isNextDue) {
+    // What this puts off in turn waits: one that made room for others, and those for others, would have no end.
+    isNextDue = false;
     deferring.catchUp();
     return;
   }
   due.push(deferring);
   if (!isReading) schedule();
-}
-
-/**
- * True for the first who asks while the last piece of a read is handled: what it has leaves at once, with nothing put
- * off. Who asks behind it waits: one that made room for others, and those for others, would have no end.
- */
-export function takeTurn(): boolean {
-  const isTaken = isNextDue;
-  isNextDue = false;
-  return isTaken;
 }
 
 /**

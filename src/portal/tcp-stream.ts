@@ -2,7 +2,7 @@ import { memoryOf } from "../base/bytes.js";
 import { type Chunk, ChunkPool } from "../base/chunk.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
-import { afterRead, type Deferring, lastPiece, takeTurn } from "../base/turn.js";
+import { afterRead, type Deferring, lastPiece } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
 import type { SocketAddress } from "../model/socket-address.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
@@ -88,11 +88,6 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   write(data: Buffer, backing: Backing | undefined): void {
     if (this.#closed || this.#ending || data.length === 0) return;
-    const isAlone = backing !== undefined && data.length < copyBytes && this.queuedBytes === 0;
-    if (isAlone && takeTurn()) {
-      this.#writeAlone(data, backing);
-      return;
-    }
     if (backing === undefined || (data.length < copyBytes && this.#socket.isBusy)) {
       this.#segments.push(Buffer.from(data));
     } else {
@@ -213,32 +208,19 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   #flush(): void {
     if (this.#queuedBytes === 0 || this.#inFlight !== undefined || this.#closed) return;
+    const held = this.#held;
     const queuedBytes = this.queuedBytes;
     this.#written += this.#queuedBytes;
     this.#queuedBytes = 0;
     const isTaken = this.#socket.writeAll(this.#segments);
     this.#segments.clear();
-    if (isTaken) releaseAll(this.#held);
-    else this.#isUnderWay(queuedBytes);
-  }
-
-  /** A lone piece leaves without having been queued. */
-  #writeAlone(data: Buffer, backing: Backing): void {
-    this.#written += data.length;
-    if (this.#socket.write(data)) {
-      this.#user.drained();
+    if (isTaken) {
+      releaseAll(held);
       return;
     }
-    backing.hold();
-    this.#held.push(backing);
-    this.#isUnderWay(data.length);
-  }
-
-  /** The socket did not take all of what was written. */
-  #isUnderWay(bytes: number): void {
-    this.#inFlight = this.#held;
-    this.#inFlightBytes = bytes;
     this.#held = new RecycledList();
+    this.#inFlight = held;
+    this.#inFlightBytes = queuedBytes;
   }
 
   #finish(): void {

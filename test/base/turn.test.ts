@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { afterRead, handleRead, lastPiece, takeTurn } from "../../src/base/turn.js";
+import { afterRead, handleRead, lastPiece } from "../../src/base/turn.js";
 
 const quarter = 30 * 1024;
 
@@ -50,25 +50,6 @@ test("what the last piece of a read puts off first runs at once, and the rest be
     false,
   );
   assert.deepEqual(seen, ["b", "c", "a", "d", "e"]);
-});
-
-test("the turn of the last piece is taken by one alone", () => {
-  const turns: boolean[] = [];
-  const { seen, run } = createTrace();
-  readThat(
-    () => {
-      turns.push(takeTurn());
-      lastPiece();
-      turns.push(takeTurn(), takeTurn());
-      putOff(run("a"));
-      seen.push("put");
-    },
-    10,
-    false,
-  );
-  turns.push(takeTurn());
-  assert.deepEqual(turns, [false, true, false, false]);
-  assert.deepEqual(seen, ["put", "a"]);
 });
 
 test("a chain of those that put off each other at the last piece does not grow the stack", () => {

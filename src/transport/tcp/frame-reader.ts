@@ -53,9 +53,7 @@ export type FrameReaderFault = "frame_too_large" | "receive_budget_exhausted";
  * chunk, and a large one gets room as its bytes arrive, never on the word of its length.
  */
 export class FrameReader {
-  readonly #maxFrameBytes: number;
-  readonly #budget: ReceiveBudget;
-  readonly #user: FrameReaderUser;
+  readonly #options: FrameReaderOptions;
   #chunk = pool.take();
   /** What was read and not yet cut lies here. */
   #start = 0;
@@ -66,10 +64,8 @@ export class FrameReader {
   #waiting: { readonly chunk: Chunk; start: number; readonly end: number } | undefined;
   #closed = false;
 
-  constructor({ maxFrameBytes, budget, user }: FrameReaderOptions) {
-    this.#maxFrameBytes = maxFrameBytes;
-    this.#budget = budget;
-    this.#user = user;
+  constructor(options: FrameReaderOptions) {
+    this.#options = options;
   }
 
   /** True while frames wait that were not taken: nothing may be read until `again` has brought it to false. */
@@ -107,8 +103,7 @@ export class FrameReader {
   }
 
   #cutFrames(chunk: Chunk): FrameReaderFault | undefined {
-    const maxFrameBytes = this.#maxFrameBytes;
-    const user = this.#user;
+    const { maxFrameBytes, user } = this.#options;
     const { words } = chunk;
     const stop = this.#end;
     let at = this.#start;
@@ -139,7 +134,7 @@ export class FrameReader {
     while (waiting.start < waiting.end) {
       const start = waiting.start + lengthBytes;
       const end = start + chunk.words.getUint32(waiting.start);
-      if (!this.#user.frame(chunk, start, end) || this.#closed) break;
+      if (!this.#options.user.frame(chunk, start, end) || this.#closed) break;
       waiting.start = end;
     }
     if (waiting.start === waiting.end) this.#dropWaiting();
@@ -210,7 +205,7 @@ export class FrameReader {
 
   #takeLarge(size: number): Chunk | undefined {
     const from = largePools.find(({ sizeBytes }) => sizeBytes >= size);
-    if (!this.#budget.take(from?.sizeBytes ?? size)) return undefined;
+    if (!this.#options.budget.take(from?.sizeBytes ?? size)) return undefined;
     return from?.take() ?? new Chunk(size);
   }
 
@@ -222,7 +217,7 @@ export class FrameReader {
 
   readonly #giveBackLarge = (chunk: Chunk): void => {
     const size = chunk.bytes.length;
-    this.#budget.giveBack(size);
+    this.#options.budget.giveBack(size);
     largePools.find(({ sizeBytes }) => sizeBytes === size)?.giveBack(chunk);
   };
 }

@@ -3,7 +3,7 @@ import { Chunk, ChunkPool } from "../../base/chunk.js";
 import { systemClock } from "../../base/clock.js";
 import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
-import { afterRead, type Deferring, takeTurn } from "../../base/turn.js";
+import { afterRead, type Deferring } from "../../base/turn.js";
 import type { Backing, Cargo, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
 import { WrittenRoutes } from "../../wire/route-memory.js";
@@ -22,8 +22,6 @@ const closeMs = 0.1;
 const maxCloseOnesNeeded = 64;
 
 const pool = new ChunkPool(batchBytes, 16);
-/** Where a message is put that leaves alone and at once. */
-let alone = pool.take();
 /** Where a head is made that goes in front of a payload in place; longer ones do not. */
 const scratch = memoryOf(Buffer.allocUnsafeSlow(1024));
 
@@ -106,41 +104,12 @@ export class FrameWriter implements Deferring {
   /** `size` are the bytes of its frame. */
   put(message: Message, size = frameBytes(message)): void {
     if (this.#closed) return;
-    if (size <= maxCopiedBytes && this.#isIdle && takeTurn()) {
-      this.#putAlone(message, size);
-      return;
-    }
     if (message.payloadBytes <= maxCopiedBytes) {
       const room = this.#room(size);
-      this.#commit(this.#writeFrame(room, this.#batchEnd, message, size) - this.#batchEnd);
+      const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
+      this.#commit(writeTail(room.bytes, copyPayload(room, at, message.cargo), message) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
-  }
-
-  /** Nothing waits, nor would anything that came now. */
-  get #isIdle(): boolean {
-    return this.#queued.bytes === 0 && this.#inFlight === undefined && !this.#gathering;
-  }
-
-  /** A lone message leaves without having been queued. */
-  #putAlone(message: Message, size: number): void {
-    const room = alone;
-    this.#writeFrame(room, 0, message, size);
-    this.#offeredBytes += size;
-    if (this.#socket.write(room.view(0, size))) this.#emptied();
-    else {
-      alone = pool.take();
-      this.#queued.batches.push(room);
-      this.#queued.bytes = size;
-      this.#isUnderWay();
-    }
-    this.#lookHowClose();
-  }
-
-  /** Gives the position behind it. */
-  #writeFrame(room: Chunk, at: number, message: Message, size: number): number {
-    const payloadAt = writeHead(room, at, message, size, this.#routes);
-    return writeTail(room.bytes, copyPayload(room, payloadAt, message.cargo), message);
   }
 
   #putLarge(message: Message, size: number): void {
@@ -209,12 +178,7 @@ export class FrameWriter implements Deferring {
       this.#emptied();
       return;
     }
-    this.#isUnderWay();
-  }
-
-  /** The socket did not take all of what was queued. */
-  #isUnderWay(): void {
-    this.#inFlight = this.#queued;
+    this.#inFlight = load;
     this.#queued = emptyLoad();
   }
 

@@ -40,8 +40,6 @@ export interface TcpConnectionOptions {
  */
 export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUser, GateWaiter {
   readonly #options: TcpConnectionOptions;
-  readonly #maxFrameBytes: number;
-  readonly #sendQueueBytes: number;
   readonly #reader: FrameReader;
   readonly #routes = new ReadRoutes();
   readonly #gate: Gate;
@@ -67,8 +65,6 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
   constructor(options: TcpConnectionOptions) {
     const { limits, budget } = options;
     this.#options = options;
-    this.#maxFrameBytes = limits.maxFrameBytes;
-    this.#sendQueueBytes = limits.sendQueueBytes;
     this.#reader = new FrameReader({
       maxFrameBytes: limits.maxFrameBytes,
       budget,
@@ -132,13 +128,13 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
 
   send(message: Message): Gate | undefined {
     if (this.#closed) return undefined;
-    if (this.#writer.queuedBytes >= this.#sendQueueBytes) return this.#gate;
+    const { maxFrameBytes, sendQueueBytes } = this.#options.limits;
+    if (this.#writer.queuedBytes >= sendQueueBytes) return this.#gate;
     const size = frameBytes(message);
     const bytes = size - lengthBytes;
-    const max = this.#maxFrameBytes;
-    if (bytes > max) {
-      const said = `the message needs a frame of ${bytes} bytes; at most ${max}`;
-      throw new PortwayError("frame_too_large", said, { bytes, max });
+    if (bytes > maxFrameBytes) {
+      const said = `the message needs a frame of ${bytes} bytes; at most ${maxFrameBytes}`;
+      throw new PortwayError("frame_too_large", said, { bytes, max: maxFrameBytes });
     }
     this.#sentMessages += 1;
     this.#sentBytes += message.payloadBytes;
@@ -269,7 +265,7 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
   }
 
   #emptied(): void {
-    if (this.#writer.queuedBytes < this.#sendQueueBytes) this.#gate.open();
+    if (this.#writer.queuedBytes < this.#options.limits.sendQueueBytes) this.#gate.open();
   }
 
   #end(reason: CloseReason, error: Error | undefined): void {
