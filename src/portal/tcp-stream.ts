@@ -1,5 +1,6 @@
 import { memoryOf } from "../base/bytes.js";
 import { type Chunk, ChunkPool } from "../base/chunk.js";
+import { Gate, type GateWaiter } from "../base/gate.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
 import { afterRead, type Deferring, lastPiece } from "../base/turn.js";
@@ -23,8 +24,13 @@ const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
 const copyBytes = 16 * 1024;
 /** What a piece of data costs beside its bytes while it is queued. */
 const pieceBytes = 256;
-/** How long the end of a stream may take to write what is queued. */
-const lingerMs = 10_000;
+/**
+ * How long the program may take nothing of what is queued when the stream ends. Nobody waits behind it any more, and the
+ * system tells of a slow program's progress only once it has taken a third of a send buffer, which can be of 4 MB: this
+ * is enough for one that takes 12 KB/s.
+ */
+const lingerMs = 120_000;
+const nobody: GateWaiter = { gateOpened() {} };
 
 /** What is shown to users, one after the other. */
 const place = { memory: shared, at: 0, length: 0, roomBytes: 0 };
@@ -48,7 +54,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   #lastLength = 0;
   #ending = false;
   #closed = false;
-  #linger: NodeJS.Timeout | undefined;
+  #linger: Gate | undefined;
 
   private constructor(user: LocalStreamUser) {
     this.#user = user;
@@ -110,7 +116,12 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
       return;
     }
     this.#stopReading();
-    this.#linger = setTimeout(() => this.reset(), lingerMs);
+    this.#linger = new Gate({
+      stallTimeoutMs: lingerMs,
+      progress: () => this.progress,
+      onStalled: () => this.reset(),
+    });
+    this.#linger.wait(nobody);
   }
 
   reset(): void {
@@ -230,7 +241,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   #letGo(): void {
     this.#closed = true;
-    clearTimeout(this.#linger);
+    this.#linger?.leave(nobody);
     const inFlight = this.#inFlight;
     if (inFlight !== undefined) {
       // A write that is under way still reads its bytes.

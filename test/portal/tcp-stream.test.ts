@@ -288,6 +288,65 @@ test("lone pieces leave at once, and the one that is not all taken is held until
   assert.equal(stream.queuedBytes, 0);
 });
 
+/** A stream that has ended with more in its queue than the system takes while the program does not read. */
+async function endBehindQueue(t: TestContext) {
+  const { stream, peer } = await connect(t, () => true);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const backing = new CountedBacking();
+  stream.write(Buffer.alloc(64 * mib, 7), backing);
+  stream.end();
+  assert.ok(stream.queuedBytes > 0, "the system took everything");
+  return { stream, peer, backing };
+}
+
+/** Second by second: a timer that another one starts begins at its time. */
+function passMinutes(t: TestContext, minutes: number): void {
+  for (let left = minutes * 60; left > 0; left -= 1) t.mock.timers.tick(1_000);
+}
+
+test("a program that goes on reading gets all of a stream that has ended, however long it takes", {
+  timeout,
+}, async (t) => {
+  const { stream, peer } = await endBehindQueue(t);
+  let left = 64 * mib;
+  const all = deferred<void>();
+  const moved = () => {
+    const before = stream.progress;
+    const some = deferred<void>();
+    peer.on("data", function take(data: Buffer) {
+      left -= data.length;
+      if (stream.progress === before) return;
+      peer.off("data", take).pause();
+      some.resolve();
+    });
+    peer.resume();
+    return some.promise;
+  };
+  for (let times = 3; times > 0; times -= 1) {
+    passMinutes(t, 1);
+    await moved();
+  }
+  peer.on("data", (data: Buffer) => (left -= data.length));
+  peer.once("end", all.resolve);
+  peer.once("error", all.reject);
+  peer.resume();
+  await all.promise;
+  assert.equal(left, 0);
+});
+
+test("a program that takes nothing of a stream that has ended is cut off", { timeout }, async (t) => {
+  const { stream, peer, backing } = await endBehindQueue(t);
+  for (let left = 119; left > 0; left -= 1) t.mock.timers.tick(1_000);
+  assert.ok(stream.queuedBytes > 0);
+  t.mock.timers.tick(1_000);
+  assert.equal(stream.queuedBytes, 0);
+  await backing.free.promise;
+  // What a reset socket answers, and one that has ended in order does not.
+  peer.write("still there?");
+  const [error] = (await once(peer, "error")) as [NodeJS.ErrnoException];
+  assert.match(error.code ?? "", /^(ECONNRESET|EPIPE)$/);
+});
+
 /** Sends so many bytes in pieces, with pauses, as `sizes` say; gives their hash. */
 async function send(socket: net.Socket, total: number, sizes: readonly number[], pauses: readonly boolean[]) {
   const hash = createHash("sha256");
