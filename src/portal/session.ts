@@ -68,6 +68,8 @@ const lookMs = 8_000;
  */
 const maxSilentLooks = 3;
 const maxSilentLooksBehindData = 5;
+/** As much else comes over the connection, the answer may stand behind it for long: megabytes, on a slow link. */
+const maxSilentLooksBehindTraffic = 15;
 
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
@@ -98,6 +100,8 @@ export class Session implements Worker, LocalStreamUser {
   #heard = false;
   #sent = false;
   #silentLooks = 0;
+  /** Messages that had come over the connection at the last look. */
+  #received = 0;
   #answers = false;
   #expectedCounter = 0;
   #hadData = false;
@@ -117,8 +121,8 @@ export class Session implements Worker, LocalStreamUser {
   /** The local stream; it is read once the session is open. */
   attach(stream: LocalStream): void {
     this.#stream = stream;
-    const { hearsFrom } = this.#registration;
-    if (typeof hearsFrom === "object") this.#watch(hearsFrom);
+    const arrival = this.#arrival;
+    if (arrival !== undefined) this.#watch(arrival);
   }
 
   /** Sends a ping or a pong along `route`, with this end as the way back. Its answer is heard from where it leaves. */
@@ -127,7 +131,7 @@ export class Session implements Worker, LocalStreamUser {
       leftOn: (entrance: Entrance): void => {
         if (this.#registration.hearsFrom !== "here") return;
         this.#registration.hearsFrom = entrance;
-        this.#watch(entrance);
+        this.#watch(entrance as Arrival);
       },
     };
     const outcome = this.#send(Message.of({ onward: route, return: this.#back, payload, exit }), undefined);
@@ -263,13 +267,18 @@ export class Session implements Worker, LocalStreamUser {
 
   /** A far end whose node is gone says nothing of it, and what is sent to it is dropped on the way. */
   #look(): void {
-    // What we send is held up: a question would be too.
-    if (this.#unsent.length > 0) return;
+    const { isBlocked, traffic } = this.#arrival ?? {};
+    // What we send is held up: a question would be too. Or what comes is: an answer as well.
+    if (this.#unsent.length > 0 || isBlocked === true) return;
+    const received = traffic?.receivedMessages ?? 0;
+    const isBehindTraffic = received > this.#received;
+    this.#received = received;
     this.#silentLooks = this.#heard ? 0 : this.#silentLooks + 1;
     if (this.#heard) this.#sent = false;
     this.#heard = false;
     if (this.#silentLooks === 0) return;
-    if (this.#silentLooks >= (this.#sent ? maxSilentLooksBehindData : maxSilentLooks)) {
+    const behindOwn = this.#sent ? maxSilentLooksBehindData : maxSilentLooks;
+    if (this.#silentLooks >= (isBehindTraffic ? maxSilentLooksBehindTraffic : behindOwn)) {
       // One that has never answered is an Ockam end, which does not: it is not asked any more.
       if (this.#answers) this.#end("silent", "reset");
       else clearInterval(this.#looking);
@@ -328,8 +337,14 @@ export class Session implements Worker, LocalStreamUser {
     else this.#end("route_failed", "reset");
   }
 
-  #watch(entrance: Entrance): void {
-    this.#linkWatch = (entrance as Arrival).onLost(() => {
+  /** The connection that it hears from. */
+  get #arrival(): Arrival | undefined {
+    const { hearsFrom } = this.#registration;
+    return typeof hearsFrom === "object" ? (hearsFrom as Arrival) : undefined;
+  }
+
+  #watch(arrival: Arrival): void {
+    this.#linkWatch = arrival.onLost(() => {
       if (this.#state !== "ended") this.#end("route_failed", "reset");
       else if (this.#lateAnswer !== undefined) this.#leave();
     });

@@ -9,6 +9,7 @@ import type { LocalStream } from "../../src/portal/local-stream.js";
 import { disconnect, maxPayloadHeadBytes, ping, pong } from "../../src/portal/portal-message.js";
 import { Session, type SessionEnd } from "../../src/portal/session.js";
 import { defaultAccessPolicy } from "../../src/routing/access-policy.js";
+import type { Arrival } from "../../src/routing/arrival.js";
 import { Router } from "../../src/routing/router.js";
 import type { Outcome } from "../../src/routing/worker.js";
 import { connect, createTestGate, type TestEnd } from "../support/router-pair.js";
@@ -280,6 +281,52 @@ test("data counts as an answer, and while data is sent the far end has longer", 
   assert.equal(end, undefined);
   incoming(payloadOf("there"));
   for (let look = 0; look < 3; look += 1) t.mock.timers.tick(8_000);
+  assert.equal(end, undefined);
+  t.mock.timers.tick(8_000);
+  assert.equal(end, "silent");
+});
+
+/** A session whose far end answered once over a connection, and is asked whether it is there from then on. */
+function openOver(arrival: Partial<Arrival>): void {
+  const there = new Router({ policy: defaultAccessPolicy, log: silentLog });
+  const by = "node_listener";
+  const { dialer } = connect({ router, by }, { router: there, by });
+  Object.defineProperties(dialer, Object.getOwnPropertyDescriptors(arrival));
+  session.signal(ping, Route.of(dialer.address, far));
+  session.open(Route.of(dialer.address, far));
+  const received = { onward: Route.of(session.address), return: Route.of(far), payload: pong };
+  assert.equal(router.receive(Message.of({ ...received, entrance: dialer }), dialer), undefined);
+}
+
+test("a far end is not silent while what it says stands in front of us", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let isBlocked = true;
+  openOver({
+    get isBlocked() {
+      return isBlocked;
+    },
+  });
+  t.mock.timers.tick(2_000);
+  for (let look = 0; look < 30; look += 1) t.mock.timers.tick(8_000);
+  assert.equal(end, undefined);
+  isBlocked = false;
+  for (let look = 0; look < 3; look += 1) t.mock.timers.tick(8_000);
+  assert.equal(end, undefined);
+  t.mock.timers.tick(8_000);
+  assert.equal(end, "silent");
+});
+
+test("a far end whose answer may stand behind other messages has two minutes", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let receivedMessages = 0;
+  openOver({
+    get traffic() {
+      receivedMessages += 1;
+      return { receivedMessages };
+    },
+  });
+  t.mock.timers.tick(2_000);
+  for (let look = 0; look < 15; look += 1) t.mock.timers.tick(8_000);
   assert.equal(end, undefined);
   t.mock.timers.tick(8_000);
   assert.equal(end, "silent");
