@@ -57,6 +57,7 @@ const mayUse: readonly {
   { path: "base/socket.ts", module: "node:net" },
   { path: "base/pino-log.ts", module: "node:fs" },
   { path: "base/log-file.ts", module: "node:fs" },
+  { path: "base/kernel-queue.ts", module: "node:fs/promises" },
   { path: "base/", module: "node:net", names: ["isIP", "isIPv4", "isIPv6"] },
   { path: "model/", module: "node:net", names: ["isIP", "isIPv4", "isIPv6"] },
   { path: "transport/tcp/" },

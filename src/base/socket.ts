@@ -1,4 +1,5 @@
 import net from "node:net";
+import { unacknowledgedBytes } from "./kernel-queue.js";
 import { bindError } from "./socket-errors.js";
 import { handleRead } from "./turn.js";
 
@@ -152,6 +153,12 @@ export class ByteSocket {
    */
   get progress(): number {
     return this.#handle?.writeQueueSize ?? this.#socket.writableLength;
+  }
+
+  /** Bytes that the kernel has taken and the peer's system has not acknowledged; undefined where that is not told. */
+  unacknowledged(): Promise<number | undefined> {
+    const fd = this.#handle?.fd ?? -1;
+    return fd < 0 ? Promise.resolve(undefined) : unacknowledgedBytes(fd);
   }
 
   resume(): void {
@@ -322,6 +329,7 @@ const discarded = Buffer.allocUnsafeSlow(64 * 1024);
 /** What the handles of Node's sockets can do beyond what is documented. */
 interface SocketHandle {
   readonly writeQueueSize?: number;
+  readonly fd?: number;
   useUserBuffer?(buffer: Buffer): void;
 }
 

@@ -97,6 +97,10 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
     return place;
   }
 
+  watchTaking(): () => Promise<boolean> {
+    return this.#connection?.watchTaking?.() ?? (() => Promise.resolve(false));
+  }
+
   handle(message: Message): Outcome {
     const connection = this.#connection;
     if (connection === undefined) return "not_connected";

@@ -198,7 +198,8 @@ class Service implements RelayService, Worker {
   async #decide(contest: Contest, holder: RelayRegistration): Promise<void> {
     const { router, clock, log } = this.#options;
     const { signal } = contest.over;
-    const answers = await holderAnswers({ router, clock, back: holder.back, signal });
+    const { back, arrival } = holder;
+    const answers = await holderAnswers({ router, clock, back, arrival, signal });
     if (signal.aborted) return;
     this.#endContest(contest);
     const { claim } = contest;

@@ -18,6 +18,11 @@ export interface Arrival extends Entrance {
   readonly traffic?: { readonly receivedMessages: number };
   /** It is not read at present, because something behind it takes nothing. */
   readonly isBlocked?: boolean;
+  /**
+   * Looks from now on whether the peer takes what is sent to it. True from the call that this gives: it has since, and
+   * more is under way to it, so that what was sent may not have come to it yet. False also where nobody can tell.
+   */
+  watchTaking?(): () => Promise<boolean>;
   /** Calls `lost` once, when the established link ends, however it ends. At once if there is none. */
   onLost(lost: () => void): Disposable;
 }

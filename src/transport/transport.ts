@@ -51,6 +51,8 @@ export interface Connection {
    * not taken. After the end of the connection, messages are taken and lost. Throws `frame_too_large`.
    */
   send(message: Message): Gate | undefined;
+  /** As in Arrival. */
+  watchTaking?(): () => Promise<boolean>;
   /** Lets what is queued leave, for at most a second, and ends. Idempotent. */
   close(): void;
 }

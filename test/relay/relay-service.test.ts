@@ -546,6 +546,31 @@ test("a name changes hands when its holder has been silent for 2 s, and no soone
   assert.equal(holder.connection.listener.watchers, 0);
 });
 
+for (const isTaking of [true, false]) {
+  const what = isTaking ? "takes what is sent and has more to come keeps" : "takes nothing loses";
+  test(`a silent holder whose connection ${what} its name`, async () => {
+    const host = createHost();
+    const holder = new Guest(host);
+    const claimant = new Guest(host);
+    await holder.claim("blue");
+    holder.silence();
+    let watched = 0;
+    Object.assign(holder.connection.listener, {
+      watchTaking() {
+        watched += 1;
+        return () => Promise.resolve(isTaking);
+      },
+    });
+
+    await claimant.claim("blue");
+    await host.clock.advance(2_000);
+
+    assert.deepEqual(claimant.texts, [isTaking ? "refused name_held\n" : "forward_to_blue"]);
+    assert.equal(host.service.refused.name_held, isTaking ? 1 : 0);
+    assert.equal(watched, 1);
+  });
+}
+
 test("a holder whose echo is out of reach keeps its name if its client answers", async () => {
   const host = createHost();
   const router = createTestNode();

@@ -72,7 +72,7 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     });
     this.#gate = new Gate({
       stallTimeoutMs: limits.stallTimeoutMs,
-      progress: () => this.#writer.offeredBytes - this.#socket.progress,
+      progress: () => this.#takenBytes,
       isSpared: () => this.#isSpared(),
       onStalled: () => this.#end("stalled", undefined),
     });
@@ -124,6 +124,29 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
 
   get queuedBytes(): number {
     return this.#closed ? 0 : this.#writer.queuedBytes;
+  }
+
+  watchTaking(): () => Promise<boolean> {
+    const before = this.#acknowledged();
+    return async () => {
+      const [then, now] = [await before, await this.#acknowledged()];
+      if (then === undefined || now === undefined) return false;
+      return now.isUnderWay && now.atLeast > then.atMost;
+    };
+  }
+
+  /** Of the bytes written, those that the peer's system has acknowledged, and whether there are others. */
+  async #acknowledged() {
+    const takenBefore = this.#takenBytes;
+    const unacknowledged = await this.#socket.unacknowledged();
+    if (unacknowledged === undefined) return undefined;
+    const [atLeast, atMost] = [takenBefore - unacknowledged, this.#takenBytes - unacknowledged];
+    return { atLeast, atMost, isUnderWay: unacknowledged > 0 };
+  }
+
+  /** Bytes that the kernel has taken, ever. */
+  get #takenBytes(): number {
+    return this.#writer.offeredBytes - this.#socket.progress;
   }
 
   send(message: Message): Gate | undefined {
@@ -214,7 +237,7 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
 
   /** A peer that takes nothing but says that it lives is spared, once each time that it has taken something. */
   #isSpared(): boolean {
-    const taken = this.#writer.offeredBytes - this.#socket.progress;
+    const taken = this.#takenBytes;
     const isSilent = performance.now() - this.#heartbeatMs > this.#options.limits.stallTimeoutMs;
     if (isSilent || taken === this.#sparedAt) return false;
     this.#sparedAt = taken;

@@ -1,0 +1,36 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { openSync } from "node:fs";
+import net from "node:net";
+import { test } from "node:test";
+import { unacknowledgedBytes } from "../../src/base/kernel-queue.js";
+
+const onLinux = { timeout: 20_000, skip: process.platform !== "linux" && "the system does not tell" };
+const fdOf = (socket: net.Socket): number => (socket as unknown as { _handle: { fd: number } })._handle.fd;
+
+for (const host of ["127.0.0.1", "::1"]) {
+  test(`what a peer on ${host} has not taken is told, and falls as it takes it`, onLinux, async (t) => {
+    const server = net.createServer({ pauseOnConnect: true }).listen(0, host);
+    t.after(() => server.close());
+    await once(server, "listening");
+    const socket = net.connect((server.address() as net.AddressInfo).port, host);
+    const [peer] = (await once(server, "connection")) as [net.Socket];
+    t.after(() => {
+      socket.destroy();
+      peer.destroy();
+    });
+    assert.equal(await unacknowledgedBytes(fdOf(socket)), 0);
+    socket.write(Buffer.alloc(64 * 1024 * 1024));
+    const [full, again] = await Promise.all([1, 2].map(() => unacknowledgedBytes(fdOf(socket))));
+    assert.ok(full! > 64 * 1024, `${full}`);
+    assert.equal(again, full);
+    peer.resume();
+    while (socket.writableLength > 0) await once(socket, "drain");
+    while ((await unacknowledgedBytes(fdOf(socket))) !== 0) await new Promise(setImmediate);
+  });
+}
+
+test("what is no socket, or is not open, has no such bytes", onLinux, async () => {
+  assert.equal(await unacknowledgedBytes(openSync("/dev/null", "r")), undefined);
+  assert.equal(await unacknowledgedBytes(9_999), undefined);
+});
