@@ -21,6 +21,11 @@ const version = Uint8Array.of(protocolVersion);
 const heartbeat = Message.of({ onward: Route.empty, return: Route.empty, payload: Buffer.alloc(0) });
 /** A connection that is not read says so this often in the time that its peer's patience lasts. */
 const heartbeatsPerStall = 4;
+/**
+ * How often one that does is given the time again. What is behind it may be slow and not dead, and a system tells of
+ * room by the megabyte: a minute is enough for 25 KB/s.
+ */
+const maxSpared = 5;
 
 export interface TcpConnectionOptions {
   readonly limits: Required<TcpOptions>;
@@ -53,8 +58,11 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
   #closeReason: CloseReason = "connection_failed";
   #timer: NodeJS.Timeout | undefined;
   #heartbeat: NodeJS.Timeout | undefined;
+  /** Since the last heartbeat, or look whether one is due. */
+  #hasWaited = false;
   #heartbeatMs = Number.NEGATIVE_INFINITY;
-  #sparedAt = -1;
+  /** How often the peer was spared since it had taken so many bytes. */
+  #spared = { at: -1, times: 0 };
   #peer: SocketAddress = { host: "", port: 0 };
   #local: SocketAddress = { host: "", port: 0 };
   #receivedMessages = 0;
@@ -221,27 +229,33 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     this.#reader.again();
     if (this.#closed) return;
     if (this.#reader.isWaiting) this.#wait();
-    else {
-      this.#stopHeartbeat();
-      this.#socket.resume();
-    }
+    else this.#socket.resume();
   }
 
   #wait(): void {
     this.#socket.pause();
     const { stallTimeoutMs } = this.#options.limits;
     // Whoever waits for us must not take us for dead because somebody behind us is.
-    this.#heartbeat ??= setInterval(() => this.#writer.put(heartbeat), stallTimeoutMs / heartbeatsPerStall);
+    this.#hasWaited = true;
+    this.#heartbeat ??= setInterval(() => this.#beat(), stallTimeoutMs / heartbeatsPerStall);
     this.#blockedBy!.wait(this);
   }
 
-  /** A peer that takes nothing but says that it lives is spared, once each time that it has taken something. */
+  /** A peer that takes nothing but says that it lives is spared, so often each time that it has taken something. */
   #isSpared(): boolean {
-    const taken = this.#takenBytes;
+    const at = this.#takenBytes;
+    if (at !== this.#spared.at) this.#spared = { at, times: 0 };
     const isSilent = performance.now() - this.#heartbeatMs > this.#options.limits.stallTimeoutMs;
-    if (isSilent || taken === this.#sparedAt) return false;
-    this.#sparedAt = taken;
+    if (isSilent || this.#spared.times === maxSpared) return false;
+    this.#spared.times += 1;
     return true;
+  }
+
+  /** Also where it goes on for a moment now and then: what is taken so slowly shows late at the other end. */
+  #beat(): void {
+    if (this.#hasWaited) this.#writer.put(heartbeat);
+    else this.#stopHeartbeat();
+    this.#hasWaited = this.#blockedBy !== undefined;
   }
 
   #stopHeartbeat(): void {
