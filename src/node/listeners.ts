@@ -99,6 +99,7 @@ export class Listeners {
   async #bind(id: string, spec: TcpListenerSpec, isNodeListener: boolean): Promise<ListenerEntry> {
     const { router, transport, connections, addedBy, log } = this.#options;
     const by = isNodeListener ? "node_listener" : addedBy;
+    using _claim = this.#store.claim(id);
     const listener = await transport.listen(parseSocketAddress(spec.bindAddress), (connection) =>
       connections.accept(connection, by),
     );

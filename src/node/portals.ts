@@ -1,9 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.js";
-import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
-import { formatSocketAddress, parseSocketAddress } from "../model/socket-address.js";
+import { formatSocketAddress, parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import { Inlet } from "../portal/inlet.js";
 import { Outlet } from "../portal/outlet.js";
 import type { Link } from "../routing/link.js";
@@ -47,8 +46,6 @@ export class Portals {
   readonly #outlets: Store<OutletSpec, OutletEntry>;
   /** Outlets that were deleted while they had sessions. */
   readonly #leaving = new Set<Outlet>();
-  /** Ids of inlets that are being bound. */
-  readonly #binding = new Set<string>();
 
   constructor(options: PortalsOptions) {
     this.#options = options;
@@ -62,42 +59,13 @@ export class Portals {
   }
 
   async createInlet(id: string, spec: InletSpec, wait: WaitOptions = {}): Promise<Created<InletResource>> {
-    const { router, clock, log, plainSockets } = this.#options;
     const bind = parseSocketAddress(spec.bindAddress === "" ? "127.0.0.1:0" : spec.bindAddress);
     const plan = planRoute(spec.to);
     mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
-    const name = id === "" ? randomBytes(4).toString("hex") : id;
-    if (this.#binding.has(name)) {
-      throw new PortwayError("already_exists", `the TCP inlet "${name}" is being created by another call`, {
-        id: name,
-      });
-    }
-    this.#binding.add(name);
-    const { link, plan: rest } = this.#options.linkFor(plan, `inlets/${name}`, spec.retryWaitMs);
-    let inlet: Inlet;
-    try {
-      inlet = await Inlet.listen({
-        router,
-        bind,
-        link,
-        tail: rest.tail,
-        plainSockets,
-        clock,
-        log,
-        changed: () => this.#inlets.changed(name),
-        ...(spec.openTimeoutMs !== undefined && { openTimeoutMs: spec.openTimeoutMs }),
-      });
-    } catch (error) {
-      link[Symbol.dispose]();
-      throw error;
-    } finally {
-      this.#binding.delete(name);
-    }
-    const entry = this.#inlets.add({ ...this.#inlets.make(name, spec), inlet });
-    log.info("inlet.created", { inlet: name, bound: formatSocketAddress(inlet.bound), to: spec.to });
-    await settledWithin(inlet.settled, wait);
+    const entry = await this.#bindInlet(id === "" ? randomBytes(4).toString("hex") : id, spec, bind, plan);
+    await settledWithin(entry.inlet.settled, wait);
     return { resource: this.#viewInlet(entry), existed: false };
   }
 
@@ -177,6 +145,30 @@ export class Portals {
     }
     for (const outlet of this.#leaving) outlet.closeSessions();
     this.#leaving.clear();
+  }
+
+  async #bindInlet(id: string, spec: InletSpec, bind: SocketAddress, plan: RoutePlan): Promise<InletEntry> {
+    const { router, clock, log, plainSockets } = this.#options;
+    using _claim = this.#inlets.claim(id);
+    const { link, plan: rest } = this.#options.linkFor(plan, `inlets/${id}`, spec.retryWaitMs);
+    try {
+      const inlet = await Inlet.listen({
+        router,
+        bind,
+        link,
+        tail: rest.tail,
+        plainSockets,
+        clock,
+        log,
+        changed: () => this.#inlets.changed(id),
+        ...(spec.openTimeoutMs !== undefined && { openTimeoutMs: spec.openTimeoutMs }),
+      });
+      log.info("inlet.created", { inlet: id, bound: formatSocketAddress(inlet.bound), to: spec.to });
+      return this.#inlets.add({ ...this.#inlets.make(id, spec), inlet });
+    } catch (error) {
+      link[Symbol.dispose]();
+      throw error;
+    }
   }
 
   #freeOutletAddress(): string {

@@ -30,6 +30,8 @@ export interface StoreOptions extends StoreKind {
 export class Store<Spec, E extends Entry<Spec>> {
   readonly #options: StoreOptions;
   readonly #entries = new Map<string, E>();
+  /** Ids of entries that are being made. */
+  readonly #claimed = new Set<string>();
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -67,6 +69,17 @@ export class Store<Spec, E extends Entry<Spec>> {
     const { noun, node } = this.#options;
     const said = `the ${noun} "${id}" exists already on node ${node} with ${differences(entry.spec, spec)}`;
     throw new PortwayError("already_exists", said, { node, id });
+  }
+
+  /** Keeps the id for an entry whose making takes time, until it is disposed. Throws `already_exists` if another has it. */
+  claim(id: string): Disposable {
+    if (this.#claimed.has(id)) {
+      const { noun, node } = this.#options;
+      const said = `the ${noun} "${id}" is being created on node ${node} by another call`;
+      throw new PortwayError("already_exists", said, { node, id });
+    }
+    this.#claimed.add(id);
+    return { [Symbol.dispose]: () => void this.#claimed.delete(id) };
   }
 
   add(entry: E): E {

@@ -149,6 +149,20 @@ test("a listener that the network can reach is warned of", async () => {
   assert.deepEqual((await engine.nodes.get("n2")).status.warnings, []);
 });
 
+test("of two creates of one listener or inlet at the same moment, one makes it", async () => {
+  await create("n1");
+  const bindAddress = "127.0.0.1:0";
+  for (const make of [
+    () => engine.tcpListeners.create("n1", "twice", { bindAddress }),
+    () => engine.udpListeners.create("n1", "twice", { bindAddress }),
+    () => engine.inlets.create("n1", "twice", { bindAddress, to: "/service/outlet" }),
+  ]) {
+    const [one, other] = await Promise.allSettled([make(), make()]);
+    assert.equal(one.status, "fulfilled");
+    assert.equal(other.status === "rejected" && other.reason.code, "already_exists");
+  }
+});
+
 test("the HTTP server of a node answers HEAD / and GET /show alone, and no page of another site", async () => {
   const { resource } = await engine.nodes.create("n1", { ...spec, httpServerPort: 0 });
   const ask = (method: string, path: string, headers = {}) =>

@@ -2837,7 +2837,7 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
  *
  * Every mutation takes a `request_id`: a repeated call with the same id within 10 minutes gets the first answer and
  * changes nothing. A create with an id that exists and an equal spec succeeds with `already_existed`; with another
- * spec it is ALREADY_EXISTS.
+ * spec, or while another call still binds it, it is ALREADY_EXISTS.
  *
  * @generated from service portway.v1.NodeService
  */
