@@ -105,7 +105,6 @@ export class EmbeddedNode implements AsyncDisposable {
     }
     parseSocketAddress(address);
     await listeners.bindNodeListener(address);
-    if (this.#isClosed) listeners[Symbol.dispose]();
     this.#open();
     for (const warning of listeners.warnings) this.#log.warn("node.exposed", { warning });
     return this.address;

@@ -128,7 +128,7 @@ export class Connections {
   }
 
   [Symbol.dispose](): void {
-    for (const entry of this.#store.values()) this.#end(entry);
+    for (const entry of this.#store.close()) this.#end(entry);
   }
 
   #end(entry: ConnectionEntry): void {

@@ -48,16 +48,14 @@ interface OwnCollection<R, Spec> {
 /** The nodes of one process. */
 export function createEngine(options: EngineOptions): Engine {
   const host = new Host(options);
-  const on = async (node: string): Promise<Node> => host.running(node);
-  const use = async (node: string): Promise<Node> => host.accepting(node);
   const collection = <R, Spec>(of: (running: Node) => OwnCollection<R, Spec>): Collection<R, Spec> => ({
-    create: async (node, id, spec, wait) => of(await use(node)).create(id, spec, wait),
-    get: async (node, id) => of(await on(node)).get(id),
+    create: async (node, id, spec, wait) => of(host.accepting(node)).create(id, spec, wait),
+    get: async (node, id) => of(host.running(node)).get(id),
     async list(node) {
       const running = host.findRunning(node);
       return running === undefined ? [] : of(running).list();
     },
-    delete: async (node, id) => of(await on(node)).delete(id),
+    delete: async (node, id) => of(host.running(node)).delete(id),
   });
   return {
     changes: host.changes,
@@ -68,30 +66,30 @@ export function createEngine(options: EngineOptions): Engine {
     udpConnections: collection((running) => running.udpConnections),
     services: collection((running) => running.services),
     workers: {
-      get: async (node, id) => (await on(node)).getWorker(id),
+      get: async (node, id) => host.running(node).getWorker(id),
       list: async (node) => host.findRunning(node)?.listWorkers() ?? [],
     },
     relays: collection((running) => running.relays),
     relayRegistrations: {
-      get: async (node, id) => (await on(node)).getRegistration(id),
+      get: async (node, id) => host.running(node).getRegistration(id),
       list: async (node) => host.findRunning(node)?.listRegistrations() ?? [],
-      delete: async (node, id) => (await on(node)).deleteRegistration(id),
+      delete: async (node, id) => host.running(node).deleteRegistration(id),
     },
     inlets: {
-      create: async (node, id, spec, wait) => (await use(node)).portals.createInlet(id, spec, wait),
-      get: async (node, id) => (await on(node)).portals.getInlet(id),
+      create: async (node, id, spec, wait) => host.accepting(node).portals.createInlet(id, spec, wait),
+      get: async (node, id) => host.running(node).portals.getInlet(id),
       list: async (node) => host.findRunning(node)?.portals.listInlets() ?? [],
-      delete: async (node, id) => (await on(node)).portals.deleteInlet(id),
+      delete: async (node, id) => host.running(node).portals.deleteInlet(id),
     },
     outlets: {
-      create: async (node, id, spec) => (await use(node)).portals.createOutlet(id, spec),
-      get: async (node, id) => (await on(node)).portals.getOutlet(id),
+      create: async (node, id, spec) => host.accepting(node).portals.createOutlet(id, spec),
+      get: async (node, id) => host.running(node).portals.getOutlet(id),
       list: async (node) => host.findRunning(node)?.portals.listOutlets() ?? [],
-      delete: async (node, id) => (await on(node)).portals.deleteOutlet(id),
+      delete: async (node, id) => host.running(node).portals.deleteOutlet(id),
     },
     openWorkers: {
-      open: async (spec, woken) => (await use(spec.node)).openWorkers.open(spec, woken),
-      resume: async (resume, woken) => (await on(resume.node)).openWorkers.resume(resume, woken),
+      open: async (spec, woken) => host.accepting(spec.node).openWorkers.open(spec, woken),
+      resume: async (resume, woken) => host.running(resume.node).openWorkers.resume(resume, woken),
       steer: async (token) => {
         const node = nodeOfToken(token);
         const running = node === undefined ? undefined : host.findRunningIfAny(node);
@@ -99,7 +97,7 @@ export function createEngine(options: EngineOptions): Engine {
         return running.openWorkers.steer(token);
       },
     },
-    watchMessages: async (watch, woken) => (await on(watch.node)).messageWatches.open(watch, woken),
+    watchMessages: async (watch, woken) => host.running(watch.node).messageWatches.open(watch, woken),
     sendMessage: (request, wait) => host.sendMessage(request, wait),
     drain: (timeoutMs) => host.drain(timeoutMs),
     close: async () => host.close(),

@@ -89,11 +89,11 @@ export class Listeners {
 
   /** Accepts no more anywhere; the listeners stay listed. */
   drain(): void {
-    for (const { listener } of this.#store.values()) listener.close();
+    for (const { listener } of this.#store.close()) listener.close();
   }
 
   [Symbol.dispose](): void {
-    for (const entry of this.#store.values()) this.#end(entry);
+    for (const entry of this.#store.close()) this.#end(entry);
   }
 
   async #bind(id: string, spec: TcpListenerSpec, isNodeListener: boolean): Promise<ListenerEntry> {
@@ -109,8 +109,15 @@ export class Listeners {
       { handle: () => "unexpected" },
       { kind: "listener" },
     );
+    const entry = { ...this.#store.make(id, spec), listener, registration, isNodeListener };
+    try {
+      this.#store.add(entry);
+    } catch (error) {
+      this.#end(entry);
+      throw error;
+    }
     log.info("listener.bound", { address: formatSocketAddress(listener.bound) });
-    return this.#store.add({ ...this.#store.make(id, spec), listener, registration, isNodeListener });
+    return entry;
   }
 
   #end(entry: ListenerEntry): void {

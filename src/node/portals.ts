@@ -133,13 +133,13 @@ export class Portals {
 
   /** Opens no more sessions; those that run go on. */
   drain(): void {
-    for (const { inlet } of this.#inlets.values()) inlet.drain();
-    for (const { outlet } of this.#outlets.values()) outlet.drain();
+    for (const { inlet } of this.#inlets.close()) inlet.drain();
+    for (const { outlet } of this.#outlets.close()) outlet.drain();
   }
 
   [Symbol.dispose](): void {
-    for (const { id } of this.#inlets.values()) this.deleteInlet(id);
-    for (const { id, outlet } of this.#outlets.values()) {
+    for (const { id } of this.#inlets.close()) this.deleteInlet(id);
+    for (const { id, outlet } of this.#outlets.close()) {
       this.deleteOutlet(id);
       outlet.closeSessions();
     }
@@ -151,8 +151,9 @@ export class Portals {
     const { router, clock, log, plainSockets } = this.#options;
     using _claim = this.#inlets.claim(id);
     const { link, plan: rest } = this.#options.linkFor(plan, `inlets/${id}`, spec.retryWaitMs);
+    let inlet: Inlet | undefined;
     try {
-      const inlet = await Inlet.listen({
+      inlet = await Inlet.listen({
         router,
         bind,
         link,
@@ -163,10 +164,11 @@ export class Portals {
         changed: () => this.#inlets.changed(id),
         ...(spec.openTimeoutMs !== undefined && { openTimeoutMs: spec.openTimeoutMs }),
       });
+      const entry = this.#inlets.add({ ...this.#inlets.make(id, spec), inlet });
       log.info("inlet.created", { inlet: id, bound: formatSocketAddress(inlet.bound), to: spec.to });
-      return this.#inlets.add({ ...this.#inlets.make(id, spec), inlet });
+      return entry;
     } catch (error) {
-      link[Symbol.dispose]();
+      (inlet ?? link)[Symbol.dispose]();
       throw error;
     }
   }

@@ -95,7 +95,7 @@ export class Relays {
   }
 
   [Symbol.dispose](): void {
-    for (const { id } of this.#store.values()) this.delete(id);
+    for (const { id } of this.#store.close()) this.delete(id);
   }
 
   #view({ id, uid, createTimeMs, spec, client }: RelayEntry): RelayResource {

@@ -75,7 +75,7 @@ export class Services {
   }
 
   [Symbol.dispose](): void {
-    for (const { id, registration } of this.#store.values()) {
+    for (const { id, registration } of this.#store.close()) {
       registration[Symbol.dispose]();
       this.#store.remove(id);
     }

@@ -32,6 +32,7 @@ export class Store<Spec, E extends Entry<Spec>> {
   readonly #entries = new Map<string, E>();
   /** Ids of entries that are being made. */
   readonly #claimed = new Set<string>();
+  #closed = false;
 
   constructor(options: StoreOptions) {
     this.#options = options;
@@ -82,7 +83,13 @@ export class Store<Spec, E extends Entry<Spec>> {
     return { [Symbol.dispose]: () => void this.#claimed.delete(id) };
   }
 
+  /** Throws `stopped` once the store is closed: what was made for the entry is left to the caller. */
   add(entry: E): E {
+    if (this.#closed) {
+      const { noun, node } = this.#options;
+      const said = `node ${node} takes nothing new any more: the ${noun} "${entry.id}" was not made`;
+      throw new PortwayError("stopped", said, { node, id: entry.id });
+    }
     this.#entries.set(entry.id, entry);
     this.#log("added", entry.id);
     return entry;
@@ -100,6 +107,12 @@ export class Store<Spec, E extends Entry<Spec>> {
       this.#log("deleted", id);
     }
     return entry;
+  }
+
+  /** Nothing is added any more. Gives what is there. */
+  close(): readonly E[] {
+    this.#closed = true;
+    return this.values();
   }
 
   #log(type: "added" | "modified" | "deleted", id: string): void {

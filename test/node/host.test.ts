@@ -13,13 +13,17 @@ let servers: net.Server[];
 
 beforeEach(() => {
   servers = [];
-  engine = createEngine({ log: () => silentLog, logPath: (node) => `/logs/${node}.log` });
+  engine = newEngine();
 });
 
 afterEach(async () => {
   for (const server of servers) server.close();
   await engine.close();
 });
+
+function newEngine(): Engine {
+  return createEngine({ log: () => silentLog, logPath: (node) => `/logs/${node}.log` });
+}
 
 /** A TCP server on loopback; gives its `ip:port`. */
 async function listen(serve: (socket: net.Socket) => void): Promise<string> {
@@ -50,6 +54,13 @@ async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> 
       });
     });
   }
+}
+
+/** The changes from now on, as they come. */
+function changesSeen(): readonly string[] {
+  const seen: string[] = [];
+  engine.changes.subscribe(({ type, kind, id }) => seen.push(`${type} ${kind} ${id}`));
+  return seen;
 }
 
 const hello = encodeBareBytes(Buffer.from("hello"));
@@ -324,9 +335,61 @@ test("an outlet is reached through the node's own listener, and through a relay 
   assert.equal((await engine.nodes.get("n3")).status.messages.dropped["denied_by_policy"], 1);
 });
 
+const ends = {
+  "is deleted": () => engine.nodes.delete("n1"),
+  "is stopped": () => engine.nodes.stop("n1"),
+  drains: () => engine.drain(1),
+};
+
+for (const [how, end] of Object.entries(ends)) {
+  test(`what is being bound when its node ${how} is not made, and its port is free again`, async () => {
+    const [first, second, third] = [await create("a"), await create("b"), await create("c")];
+    for (const id of ["a", "b", "c"]) await engine.nodes.delete(id);
+    await create("n1");
+    const seen = changesSeen();
+    const route = "/service/outlet";
+    const outcomes = Promise.allSettled([
+      engine.tcpListeners.create("n1", "late", { bindAddress: first }),
+      engine.udpListeners.create("n1", "late", { bindAddress: first }),
+      engine.inlets.create("n1", "late", { bindAddress: second, to: route }),
+      engine.inlets.create("n1", "later", { bindAddress: third, to: `${tcp(first)}${route}` }),
+    ]);
+    // A call that is answered after those have begun.
+    await engine.nodes.get("n1");
+    await end();
+    for (const outcome of await outcomes) {
+      assert.equal(outcome.status === "rejected" && outcome.reason.code, "stopped");
+    }
+    assert.deepEqual(
+      seen.filter((change) => /^added .* late/.test(change)),
+      [],
+    );
+    await engine.close();
+    engine = newEngine();
+    for (const address of [first, second, third]) await create("", address);
+    const [node] = await engine.nodes.list();
+    await engine.udpListeners.create(node!.id, "", { bindAddress: first });
+  });
+}
+
+test("what a node was asked for before its end is not made after it", async () => {
+  const seen = changesSeen();
+  await create("n1");
+  const to = "/ip4/127.0.0.1/tcp/1";
+  const creates = [
+    engine.tcpConnections.create("n1", "", { peerAddress: "127.0.0.1:1" }),
+    engine.udpConnections.create("n1", "", { peerAddress: "127.0.0.1:1" }),
+    engine.services.create("n1", "", { kind: "hop" }),
+    engine.relays.create("n1", "", { at: to, relayAddress: "" }),
+    engine.outlets.create("n1", "", { target: "127.0.0.1:1" }),
+  ];
+  await engine.nodes.delete("n1");
+  await Promise.all(creates);
+  assert.equal(seen.at(-1), "deleted node n1");
+});
+
 test("the change log tells of every change, in order", async () => {
-  const seen: string[] = [];
-  engine.changes.subscribe(({ type, kind, id }) => seen.push(`${type} ${kind} ${id}`));
+  const seen = changesSeen();
   await create("n1");
   await engine.services.create("n1", "", { kind: "hop" });
   await engine.outlets.create("n1", "o", { target: "127.0.0.1:1" });
