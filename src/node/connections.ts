@@ -2,7 +2,7 @@ import type { Clock } from "../base/clock.js";
 import { type ErrorCode, PortwayError } from "../base/errors.js";
 import { LivenessRecord } from "../base/liveness.js";
 import type { Log } from "../base/log.js";
-import { deferred } from "../base/signals.js";
+import { abortable, deferred } from "../base/signals.js";
 import { formatSocketAddress, parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Router } from "../routing/router.js";
@@ -46,7 +46,7 @@ export class Connections {
   async create(
     id: string,
     spec: TcpConnectionSpec,
-    { signal, waitMs }: WaitOptions = {},
+    wait: WaitOptions = {},
   ): Promise<Created<TcpConnectionResource>> {
     const peer = parseSocketAddress(spec.peerAddress);
     if (id !== "") {
@@ -54,9 +54,10 @@ export class Connections {
       if (existing !== undefined) return { resource: this.#view(existing), existed: true };
     }
     const entry = this.#dial(id, spec, peer, "created_connection", "");
-    if (waitMs !== undefined && waitMs > 0) {
+    const { waitMs = 0 } = wait;
+    if (waitMs > 0) {
       try {
-        await firstLink(entry.dialed!, waitMs, signal);
+        await firstLink(entry.dialed!, waitMs, this.#store.whileThere(entry, wait).signal);
       } catch (error) {
         this.#end(entry);
         throw error;
@@ -80,14 +81,14 @@ export class Connections {
       lost: (reason) => {
         log.info("connection.ended", { worker: worker.address.text, reason });
         worker[Symbol.dispose]();
-        this.#store.remove(worker.address.text);
+        this.#store.remove(entry);
       },
     });
     const liveness = new LivenessRecord(clock);
     liveness.succeeded();
     liveness.condition("Connected", true);
     worker.attach(connection);
-    this.#store.add({
+    const entry = this.#store.add({
       ...this.#store.make(worker.address.text, undefined),
       origin: "accepted",
       worker,
@@ -132,11 +133,8 @@ export class Connections {
   }
 
   #end(entry: ConnectionEntry): void {
-    if (entry.dialed !== undefined) entry.dialed[Symbol.dispose]();
-    else {
-      entry.worker[Symbol.dispose]();
-      this.#store.remove(entry.id);
-    }
+    this.#store.remove(entry);
+    (entry.dialed ?? entry.worker)[Symbol.dispose]();
   }
 
   #dial(
@@ -156,12 +154,12 @@ export class Connections {
       clock,
       log,
       changed: () => this.#store.changed(name),
-      disposed: () => void this.#store.remove(name),
+      disposed: () => void this.#store.remove(entry),
       probed: by === "created_connection",
       ...(maxRetryMs !== undefined && { maxRetryMs }),
     });
     const name = id === "" ? dialed.worker.address.text : id;
-    return this.#store.add({
+    const entry: ConnectionEntry = this.#store.add({
       ...this.#store.make(name, spec),
       origin: owner === "" ? "created" : "route",
       worker: dialed.worker,
@@ -169,6 +167,7 @@ export class Connections {
       liveness: undefined,
       owner,
     });
+    return entry;
   }
 
   #view(entry: ConnectionEntry): TcpConnectionResource {
@@ -214,13 +213,10 @@ async function firstLink(
     () => outcome.reject(new PortwayError("connect_failed", `no link within ${waitMs} ms`)),
     waitMs,
   );
-  const onAbort = (): void => outcome.reject(signal?.reason);
-  signal?.addEventListener("abort", onAbort, { once: true });
   try {
-    await outcome.promise;
+    await abortable(outcome.promise, signal);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", onAbort);
     watch[Symbol.dispose]();
   }
 }

@@ -123,7 +123,7 @@ export class Listeners {
   #end(entry: ListenerEntry): void {
     entry.listener.close();
     entry.registration[Symbol.dispose]();
-    this.#store.remove(entry.id);
+    this.#store.remove(entry);
   }
 
   #view(entry: ListenerEntry): TcpListenerResource {

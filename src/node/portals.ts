@@ -65,7 +65,7 @@ export class Portals {
     const existing = this.#inlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
     const entry = await this.#bindInlet(id === "" ? randomBytes(4).toString("hex") : id, spec, bind, plan);
-    await settledWithin(entry.inlet.settled, wait);
+    await settledWithin(entry.inlet.settled, this.#inlets.whileThere(entry, wait));
     return { resource: this.#viewInlet(entry), existed: false };
   }
 
@@ -78,10 +78,7 @@ export class Portals {
   }
 
   deleteInlet(id: string): void {
-    const { inlet } = this.#inlets.get(id);
-    this.#inlets.remove(id);
-    inlet[Symbol.dispose]();
-    this.#options.log.info("inlet.deleted", { inlet: id });
+    this.#endInlet(this.#inlets.get(id));
   }
 
   createOutlet(id: string, spec: OutletSpec): Created<OutletResource> {
@@ -113,8 +110,9 @@ export class Portals {
   }
 
   deleteOutlet(id: string): void {
-    const { outlet } = this.#outlets.get(id);
-    this.#outlets.remove(id);
+    const entry = this.#outlets.get(id);
+    const { outlet } = entry;
+    this.#outlets.remove(entry);
     outlet[Symbol.dispose]();
     for (const gone of this.#leaving) if (gone.counts.open === 0) this.#leaving.delete(gone);
     if (outlet.counts.open > 0) this.#leaving.add(outlet);
@@ -138,7 +136,7 @@ export class Portals {
   }
 
   [Symbol.dispose](): void {
-    for (const { id } of this.#inlets.close()) this.deleteInlet(id);
+    for (const entry of this.#inlets.close()) this.#endInlet(entry);
     for (const { id, outlet } of this.#outlets.close()) {
       this.deleteOutlet(id);
       outlet.closeSessions();
@@ -171,6 +169,12 @@ export class Portals {
       (inlet ?? link)[Symbol.dispose]();
       throw error;
     }
+  }
+
+  #endInlet(entry: InletEntry): void {
+    this.#inlets.remove(entry);
+    entry.inlet[Symbol.dispose]();
+    this.#options.log.info("inlet.deleted", { inlet: entry.id });
   }
 
   #freeOutletAddress(): string {

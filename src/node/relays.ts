@@ -69,7 +69,7 @@ export class Relays {
     const settled = client.waitUntilSettled(stop.signal);
     settled.catch(() => {});
     try {
-      await settledWithin(settled, wait);
+      await settledWithin(settled, this.#store.whileThere(entry, wait));
     } finally {
       stop.abort();
     }
@@ -87,15 +87,18 @@ export class Relays {
   }
 
   delete(id: string): void {
-    const { client, link } = this.#store.get(id);
-    this.#store.remove(id);
-    client[Symbol.dispose]();
-    link[Symbol.dispose]();
-    this.#options.log.info("relay.deleted", { relay: id });
+    this.#end(this.#store.get(id));
   }
 
   [Symbol.dispose](): void {
-    for (const { id } of this.#store.close()) this.delete(id);
+    for (const entry of this.#store.close()) this.#end(entry);
+  }
+
+  #end(entry: RelayEntry): void {
+    this.#store.remove(entry);
+    entry.client[Symbol.dispose]();
+    entry.link[Symbol.dispose]();
+    this.#options.log.info("relay.deleted", { relay: entry.id });
   }
 
   #view({ id, uid, createTimeMs, spec, client }: RelayEntry): RelayResource {

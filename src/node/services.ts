@@ -70,15 +70,11 @@ export class Services {
         { id },
       );
     }
-    entry.registration[Symbol.dispose]();
-    this.#store.remove(id);
+    this.#end(entry);
   }
 
   [Symbol.dispose](): void {
-    for (const { id, registration } of this.#store.close()) {
-      registration[Symbol.dispose]();
-      this.#store.remove(id);
-    }
+    for (const entry of this.#store.close()) this.#end(entry);
   }
 
   #start(id: string, spec: ServiceSpec, builtIn: boolean): ServiceEntry {
@@ -89,6 +85,11 @@ export class Services {
       service: spec.kind,
     });
     return this.#store.add({ ...this.#store.make(id, spec), registration, builtIn });
+  }
+
+  #end(entry: ServiceEntry): void {
+    entry.registration[Symbol.dispose]();
+    this.#store.remove(entry);
   }
 
   #view({ id, uid, createTimeMs, spec, builtIn }: ServiceEntry): ServiceResource {

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../base/clock.js";
 import { type ErrorCode, PortwayError } from "../base/errors.js";
 import type { ChangeLog, ResourceKind } from "./change-log.js";
+import type { WaitOptions } from "./engine.js";
 
 /** What every entry of a store has. */
 export interface Entry<Spec> {
@@ -32,6 +33,8 @@ export class Store<Spec, E extends Entry<Spec>> {
   readonly #entries = new Map<string, E>();
   /** Ids of entries that are being made. */
   readonly #claimed = new Set<string>();
+  /** What ends with an entry, for those that are waited for. */
+  readonly #removals = new WeakMap<E, AbortController>();
   #closed = false;
 
   constructor(options: StoreOptions) {
@@ -99,14 +102,24 @@ export class Store<Spec, E extends Entry<Spec>> {
     if (this.#entries.has(id)) this.#log("modified", id);
   }
 
-  /** Takes the entry out; gives it if it was there. */
-  remove(id: string): E | undefined {
-    const entry = this.#entries.get(id);
-    if (entry !== undefined) {
-      this.#entries.delete(id);
-      this.#log("deleted", id);
-    }
-    return entry;
+  /** Takes the entry out. False if it was not there any more, whatever has its id now. */
+  remove(entry: E): boolean {
+    const { id } = entry;
+    if (this.#entries.get(id) !== entry) return false;
+    this.#entries.delete(id);
+    this.#log("deleted", id);
+    const { noun, node, notFound } = this.#options;
+    const said = `the ${noun} "${id}" of node ${node} was deleted before it was up`;
+    this.#removals.get(entry)?.abort(new PortwayError(notFound, said, { node, id }));
+    return true;
+  }
+
+  /** The same wait, which ends as well, with the store's not-found error, when the entry is taken out. */
+  whileThere(entry: E, wait: WaitOptions): WaitOptions {
+    const removal = new AbortController();
+    this.#removals.set(entry, removal);
+    const { signal } = removal;
+    return { ...wait, signal: wait.signal === undefined ? signal : AbortSignal.any([wait.signal, signal]) };
   }
 
   /** Nothing is added any more. Gives what is there. */

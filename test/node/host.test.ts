@@ -388,6 +388,44 @@ test("what a node was asked for before its end is not made after it", async () =
   assert.equal(seen.at(-1), "deleted node n1");
 });
 
+test("a create that waits ends with what it made, and leaves what has its name then alone", async () => {
+  const silent = await listen((socket) => socket.on("error", () => {}));
+  const peerAddress = await create("n1");
+  await create("n2");
+  const wait = { waitMs: 20_000 };
+  const to = `${tcp(silent)}/service/outlet`;
+  const { tcpConnections, relays, inlets } = engine;
+  const cases = [
+    {
+      of: tcpConnections,
+      code: "tcp_connection_not_found",
+      first: () => tcpConnections.create("n2", "x", { peerAddress: silent }, wait),
+      second: () => tcpConnections.create("n2", "x", { peerAddress }, wait),
+    },
+    {
+      of: relays,
+      code: "relay_not_found",
+      first: () => relays.create("n2", "x", { at: tcp(silent), relayAddress: "" }, wait),
+      second: () => relays.create("n2", "x", { at: tcp(peerAddress), relayAddress: "" }, wait),
+    },
+    {
+      of: inlets,
+      code: "inlet_not_found",
+      first: () => inlets.create("n2", "x", { bindAddress: "", to }, wait),
+      second: () => inlets.create("n2", "x", { bindAddress: "", to: `${tcp(peerAddress)}/service/x` }, wait),
+    },
+  ];
+  for (const { of, code, first, second } of cases) {
+    const waiting = assert.rejects(first(), { code, message: /was deleted before it was up/ });
+    await until(async () => (await of.list("n2")).length === 1);
+    await of.delete("n2", "x");
+    const { resource } = await second();
+    await waiting;
+    assert.equal((await of.get("n2", "x")).uid, resource.uid);
+    await of.delete("n2", "x");
+  }
+});
+
 test("the change log tells of every change, in order", async () => {
   const seen = changesSeen();
   await create("n1");

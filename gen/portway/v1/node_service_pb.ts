@@ -2970,7 +2970,8 @@ export const NodeService: GenService<{
   /**
    * Creates a connection to another node. Its worker address holds for its whole life: it dials again by itself,
    * with backoff, whenever the link is lost. With a `wait` that passes without a link the connection is deleted
-   * again and the call is UNAVAILABLE (CONNECT_FAILED); without `wait` it returns at once, CONNECTING.
+   * again and the call is UNAVAILABLE (CONNECT_FAILED); without `wait` it returns at once, CONNECTING. NOT_FOUND
+   * (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait.
    *
    * @generated from rpc portway.v1.NodeService.CreateTcpConnection
    */
@@ -3055,7 +3056,7 @@ export const NodeService: GenService<{
   /**
    * Creates a connection to another node over UDP. It is ACTIVE when the peer has answered, or has said nothing for
    * 400 ms, as nodes of another make do: then there may be nobody. It fails, and is tried again with backoff, if the
-   * peer's machine says that nothing listens. Otherwise as CreateTcpConnection.
+   * peer's machine says that nothing listens. Otherwise as CreateTcpConnection, with UDP_CONNECTION_NOT_FOUND.
    *
    * @generated from rpc portway.v1.NodeService.CreateUdpConnection
    */
