@@ -1,4 +1,3 @@
-import { randomBytes } from "node:crypto";
 import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "../base/clock.js";
@@ -7,7 +6,6 @@ import { parseSocketAddress } from "../model/socket-address.js";
 import { ChangeLog } from "../node/change-log.js";
 import type { WaitOptions } from "../node/engine.js";
 import { Node } from "../node/node.js";
-import type { RelayStatus } from "../node/resources.js";
 import { FunctionWorker, type WorkerFunction, type WorkerOptions } from "./function-worker.js";
 import { createLog, type LogLine } from "./log-line.js";
 import {
@@ -135,14 +133,9 @@ export class EmbeddedNode implements AsyncDisposable {
       throw new PortwayError("already_exists", `node ${this.name} has a relay "${name}" already`, { name });
     }
     const wait = this.#waitOf(options);
-    let status: RelayStatus | undefined;
-    try {
-      ({ status } = (await relays.create(name, { at, relayAddress: "" }, wait)).resource);
-    } finally {
-      if (status?.liveness.state !== "active" && relays.list().some(({ id }) => id === name))
-        relays.delete(name);
-    }
+    const { status } = (await relays.create(name, { at, relayAddress: "" }, wait)).resource;
     if (status.liveness.state !== "active") {
+      relays.delete(name);
       const why = status.liveness.failure?.lastError ?? "no answer";
       const said = `the relay "${name}" at ${at} was not registered within ${wait.waitMs} ms: ${why}`;
       throw new PortwayError("timed_out", said, { name, at, timeoutMs: wait.waitMs });
@@ -171,17 +164,11 @@ export class EmbeddedNode implements AsyncDisposable {
     options: TimeoutOptions = {},
   ): Promise<Inlet> {
     const { portals } = this.#open();
-    const id = randomBytes(4).toString("hex");
-    const end = (): void => portals.deleteInlet(id);
-    try {
-      const spec = { bindAddress: from, to };
-      const { resource } = await portals.createInlet(id, spec, this.#waitOf(options));
-      const address = resource.status.boundAddress;
-      return part({ address, liveness: () => portals.getInlet(id).status.path }, end);
-    } catch (error) {
-      if (portals.listInlets().some((inlet) => inlet.id === id)) end();
-      throw error;
-    }
+    const { resource } = await portals.createInlet("", { bindAddress: from, to }, this.#waitOf(options));
+    const { id, status } = resource;
+    return part({ address: status.boundAddress, liveness: () => portals.getInlet(id).status.path }, () =>
+      portals.deleteInlet(id),
+    );
   }
 
   /** Starts a hop, which passes on whatever reaches it: it opens the node to whoever reaches it. echo and uppercase are there. */

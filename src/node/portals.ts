@@ -65,7 +65,12 @@ export class Portals {
     const existing = this.#inlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
     const entry = await this.#bindInlet(id === "" ? randomBytes(4).toString("hex") : id, spec, bind, plan);
-    await settledWithin(entry.inlet.settled, this.#inlets.whileThere(entry, wait));
+    try {
+      await settledWithin(entry.inlet.settled, this.#inlets.whileThere(entry, wait));
+    } catch (error) {
+      this.#endInlet(entry);
+      throw error;
+    }
     return { resource: this.#viewInlet(entry), existed: false };
   }
 
@@ -172,7 +177,7 @@ export class Portals {
   }
 
   #endInlet(entry: InletEntry): void {
-    this.#inlets.remove(entry);
+    if (!this.#inlets.remove(entry)) return;
     entry.inlet[Symbol.dispose]();
     this.#options.log.info("inlet.deleted", { inlet: entry.id });
   }

@@ -70,6 +70,9 @@ export class Relays {
     settled.catch(() => {});
     try {
       await settledWithin(settled, this.#store.whileThere(entry, wait));
+    } catch (error) {
+      this.#end(entry);
+      throw error;
     } finally {
       stop.abort();
     }
@@ -95,7 +98,7 @@ export class Relays {
   }
 
   #end(entry: RelayEntry): void {
-    this.#store.remove(entry);
+    if (!this.#store.remove(entry)) return;
     entry.client[Symbol.dispose]();
     entry.link[Symbol.dispose]();
     this.#options.log.info("relay.deleted", { relay: entry.id });

@@ -426,6 +426,31 @@ test("a create that waits ends with what it made, and leaves what has its name t
   }
 });
 
+test("a create that is cancelled while it waits leaves nothing of what it made", async () => {
+  const silent = await listen((socket) => socket.on("error", () => {}));
+  await create("n1");
+  const workers = (await engine.workers.list("n1")).length;
+  const { tcpConnections, relays, inlets } = engine;
+  const to = `${tcp(silent)}/service/outlet`;
+  type Wait = { readonly waitMs: number; readonly signal: AbortSignal };
+  for (const make of [
+    (wait: Wait) => tcpConnections.create("n1", "", { peerAddress: silent }, wait),
+    (wait: Wait) => relays.create("n1", "", { at: tcp(silent), relayAddress: "" }, wait),
+    (wait: Wait) => inlets.create("n1", "", { bindAddress: "", to }, wait),
+  ]) {
+    for (const when of ["before", "meanwhile"]) {
+      const cancel = new AbortController();
+      if (when === "before") cancel.abort(new Error("changed my mind"));
+      const made = assert.rejects(make({ waitMs: 20_000, signal: cancel.signal }), /changed my mind/);
+      if (when === "meanwhile") await until(async () => (await engine.workers.list("n1")).length > workers);
+      cancel.abort(new Error("changed my mind"));
+      await made;
+      assert.deepEqual([await relays.list("n1"), await inlets.list("n1")], [[], []]);
+      assert.equal((await engine.workers.list("n1")).length, workers);
+    }
+  }
+});
+
 test("the change log tells of every change, in order", async () => {
   const seen = changesSeen();
   await create("n1");

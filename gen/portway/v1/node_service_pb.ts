@@ -2971,7 +2971,7 @@ export const NodeService: GenService<{
    * Creates a connection to another node. Its worker address holds for its whole life: it dials again by itself,
    * with backoff, whenever the link is lost. With a `wait` that passes without a link the connection is deleted
    * again and the call is UNAVAILABLE (CONNECT_FAILED); without `wait` it returns at once, CONNECTING. NOT_FOUND
-   * (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait.
+   * (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes it away.
    *
    * @generated from rpc portway.v1.NodeService.CreateTcpConnection
    */

@@ -989,7 +989,7 @@ export const PortalService: GenService<{
    * Binds the inlet's address and serves it. The bind happens here: FAILED_PRECONDITION (ADDRESS_IN_USE,
    * ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED) and nothing is left. Returns at once, or, with a `wait`, as soon as the
    * path is known to be good or to be FAILED; a wait that passes is no error. INVALID_ARGUMENT (BAD_ROUTE). NOT_FOUND
-   * (INLET_NOT_FOUND) if it is deleted during the wait.
+   * (INLET_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes the inlet away.
    *
    * @generated from rpc portway.v1.PortalService.CreateInlet
    */

@@ -736,7 +736,8 @@ export const RelayService: GenService<{
    * Registers a node at another node under a name, and keeps it registered: the link is probed and, when it is lost,
    * dialed and registered again with backoff. Returns at once, CONNECTING, or, with a `wait`, as soon as the relay is
    * ACTIVE or FAILED; a wait that passes is no error: `status` says how things are. INVALID_ARGUMENT (BAD_ROUTE) for
-   * an `at` that can't be a route. NOT_FOUND (RELAY_NOT_FOUND) if it is deleted during the wait.
+   * an `at` that can't be a route. NOT_FOUND (RELAY_NOT_FOUND) if it is deleted during the wait. Cancelling
+   * the call during the wait takes the relay away.
    *
    * @generated from rpc portway.v1.RelayService.CreateRelay
    */
