@@ -109,6 +109,7 @@ class Client implements RelayClient {
         if (error !== undefined) this.#linkDown(error, retryAtMs);
       },
     });
+    this.#isReady = true;
   }
 
   status(): RelayClientStatus {

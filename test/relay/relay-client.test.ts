@@ -23,7 +23,8 @@ class Seeker {
   readonly log = createTestLog();
   readonly clock: FakeClock;
   readonly client: RelayClient;
-  changes = 0;
+  /** The state at each change that was told of. */
+  readonly told: string[] = [];
 
   constructor(clock: FakeClock, name = "blue") {
     this.clock = clock;
@@ -34,9 +35,7 @@ class Seeker {
       log: this.log,
       clock,
       random: () => 0.5,
-      changed: () => {
-        this.changes += 1;
-      },
+      changed: () => void this.told.push(this.state),
     });
   }
 
@@ -279,7 +278,8 @@ test("a probe leaves every five seconds and each round trip is shown, without a 
   await clock.until(() => seeker.state === "active", 1_000);
   const { sent } = seeker.link.connection.dialer;
   const firstMs = seeker.client.status().liveness.lastSuccessTimeMs ?? 0;
-  const { changes } = seeker;
+  const changes = seeker.told.length;
+  assert.ok(changes > 0);
   const before = sent.filter((body) => readFrame(body).onward.startsWith("0#forward_to_blue")).length;
 
   await clock.advance(20_000);
@@ -287,7 +287,7 @@ test("a probe leaves every five seconds and each round trip is shown, without a 
   const after = sent.filter((body) => readFrame(body).onward.startsWith("0#forward_to_blue")).length;
   assert.equal(after - before, 4);
   assert.equal(seeker.client.status().liveness.lastSuccessTimeMs, firstMs + 20_000);
-  assert.equal(seeker.changes, changes);
+  assert.equal(seeker.told.length, changes);
 });
 
 test("a black hole is noticed within 15 s, whenever it begins", async () => {
@@ -779,6 +779,30 @@ test("the release that a client sends is, for a host that does not know it, no m
   assert.deepEqual(seeker.router.counts.dropped, {});
 });
 
+// What is told
+
+test("each change of its state is told: of the link, of a registration, of a probe, of a failure and of its return", async () => {
+  const clock = new FakeClock();
+  const seeker = new Seeker(clock);
+  const host = new Host(clock);
+  seeker.link.up(host.router);
+  await clock.until(() => seeker.state === "active", 1_000);
+  assert.deepEqual(seeker.told, ["connecting", "connecting", "active"]);
+
+  seeker.link.down();
+  seeker.link.up(host.router);
+  await clock.until(() => seeker.state === "active", 1_000);
+  assert.deepEqual(seeker.told.slice(3), ["degraded", "degraded", "degraded", "active"]);
+
+  const refused = new Seeker(clock);
+  refused.link.up(host.router);
+  await clock.until(() => refused.state === "failed", 1_000);
+  assert.deepEqual(refused.told, ["connecting", "failed"]);
+
+  seeker.client[Symbol.dispose]();
+  assert.equal(seeker.told.length, 7, "whoever disposes it knows");
+});
+
 test("nothing is told to whoever makes a client while it is being made", () => {
   const router = createTestNode();
   const link = new TestLink(router);
@@ -792,4 +816,6 @@ test("nothing is told to whoever makes a client while it is being made", () => {
     },
   });
   assert.equal(told, 0);
+  link.down();
+  assert.equal(told, 1);
 });

@@ -3,6 +3,7 @@ import net from "node:net";
 import { test } from "node:test";
 import { NodeService } from "../../../gen/portway/v1/node_service_pb.js";
 import { type InletStatus, PortalService } from "../../../gen/portway/v1/portal_service_pb.js";
+import { type Relay, RelayService } from "../../../gen/portway/v1/relay_service_pb.js";
 import { State, WatchEventType } from "../../../gen/portway/v1/resource_pb.js";
 import { silentLog } from "../../../src/base/log.js";
 import { createEngine } from "../../../src/node/host.js";
@@ -67,4 +68,45 @@ test("on real nodes, a watch of portals sees sessions, bytes each way and the la
   const { value } = await nodes.next();
   assert.equal(value.type, WatchEventType.MODIFIED);
   assert.equal(value.node.status.state, State.DRAINING);
+});
+
+test("on real nodes, a watch of relays sees each state of a relay, from CONNECTING until it is deleted", async (t) => {
+  const engine = createEngine({ log: () => silentLog, logPath: () => "" });
+  t.after(() => engine.close());
+  const { server, token } = await apiFixture(t, { engine });
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const transport = transportFor("grpc", url, { token });
+  const { resource: host } = await engine.nodes.create("host", { tcpListenerAddress: "" });
+  await engine.nodes.create("n1", { tcpListenerAddress: "" });
+  const relays = clientFor(RelayService, transport);
+  const events = relays.watchRelays({ parent: "nodes/n1" }, { timeoutMs: 20_000 })[Symbol.asyncIterator]();
+  assert.equal((await events.next()).value.type, WatchEventType.SYNCED);
+  const untilRelay = async (id: string, state: State): Promise<void> => {
+    for (;;) {
+      const { value, done } = await events.next();
+      assert.ok(!done);
+      assert.equal(value.resource.case, "relay");
+      const { name, status } = value.resource.value as Relay;
+      if (name === `nodes/n1/relays/${id}` && status?.liveness?.state === state) return;
+    }
+  };
+  const [address, port] = host.status.tcpListenerAddress.split(":");
+  const create = (relayId: string, relayAddress: string) =>
+    relays.createRelay({
+      parent: "nodes/n1",
+      relayId,
+      relay: { at: `/ip4/${address}/tcp/${port}`, relayAddress },
+    });
+
+  await create("first", "blue");
+  await untilRelay("first", State.CONNECTING);
+  await untilRelay("first", State.ACTIVE);
+  await engine.nodes.stop("host");
+  await untilRelay("first", State.DEGRADED);
+  await engine.nodes.start("host");
+  await untilRelay("first", State.ACTIVE);
+  await create("second", "blue");
+  await untilRelay("second", State.FAILED);
+  await relays.deleteRelay({ name: "nodes/n1/relays/second" });
+  assert.equal((await events.next()).value.type, WatchEventType.DELETED);
 });
