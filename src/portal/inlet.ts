@@ -77,6 +77,7 @@ export class Inlet implements Disposable {
       up: () => {
         this.#liveness.condition("Connected", true);
         this.#probe.start();
+        options.changed();
       },
       down: (error, retryAtMs) => {
         this.#probe.stop();

@@ -7,7 +7,7 @@ import { silentLog } from "../../src/base/log.js";
 import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
-import { Inlet } from "../../src/portal/inlet.js";
+import { Inlet, type InletOptions } from "../../src/portal/inlet.js";
 import { Outlet } from "../../src/portal/outlet.js";
 import { disconnect, pong } from "../../src/portal/portal-message.js";
 import type { Link } from "../../src/routing/link.js";
@@ -67,7 +67,7 @@ function outlet(port: number, host = "127.0.0.1", connectTimeoutMs = 5_000): Out
 
 async function inlet(
   tail = Route.of(outletAddress),
-  more: { openTimeoutMs?: number; plainSockets?: boolean } = {},
+  more: Partial<Pick<InletOptions, "openTimeoutMs" | "plainSockets" | "link" | "changed">> = {},
 ) {
   const bind = { host: "127.0.0.1", port: 0 };
   const options = {
@@ -200,6 +200,26 @@ test("an inlet's path is active once the echo at its end answers", async () => {
   await opened.settled;
   assert.equal(opened.liveness.state, "active");
   assert.ok(opened.liveness.roundTripMs !== undefined);
+});
+
+test("an inlet tells that its link is up before anything is known of the path behind it", async () => {
+  let up = (): void => {};
+  const watch: Link["watch"] = (listener) => {
+    up = () => listener.up();
+    return { [Symbol.dispose]() {} };
+  };
+  const told: string[][] = [];
+  const opened = await inlet(Route.of(outletAddress), {
+    link: { ...link, watch },
+    changed: () =>
+      void told.push(opened.liveness.conditions.filter(({ holds }) => holds).map(({ type }) => type)),
+  });
+
+  up();
+
+  assert.deepEqual(told, [["Bound", "Connected"]]);
+  await opened.settled;
+  assert.deepEqual(told.slice(1), [["Bound", "Connected", "PathReachable"]]);
 });
 
 test("an inlet whose port is taken says so", async () => {
