@@ -208,6 +208,7 @@ async function firstLink(
     down: (error) => {
       if (dialed.lastError !== undefined) outcome.reject(error);
     },
+    gone: (error) => outcome.reject(error),
   });
   const timer = setTimeout(
     () => outcome.reject(new PortwayError("connect_failed", `no link within ${waitMs} ms`)),

@@ -67,7 +67,7 @@ export class DialedConnection implements Link {
   }
 
   get isUp(): boolean {
-    return this.worker.connection !== undefined;
+    return this.worker.connection !== undefined && !this.#stop.signal.aborted;
   }
 
   /** Links that were established. */
@@ -85,7 +85,9 @@ export class DialedConnection implements Link {
 
   watch(listener: LinkListener): Disposable {
     this.#listeners.add(listener);
-    if (this.isUp) listener.up();
+    const { signal } = this.#stop;
+    if (signal.aborted) listener.gone(signal.reason as Error);
+    else if (this.isUp) listener.up();
     else listener.down(this.#lastError, this.#nextRetryTimeMs);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
@@ -98,12 +100,15 @@ export class DialedConnection implements Link {
   }
 
   [Symbol.dispose](): void {
-    this.#stop.abort(new PortwayError("canceled", "the connection was deleted"));
+    if (this.#stop.signal.aborted) return;
+    const peer = formatSocketAddress(this.#options.peer);
+    const error = new PortwayError("not_connected", `the connection to ${peer} was deleted`, { peer });
+    this.#stop.abort(error);
     this.#retry?.[Symbol.dispose]();
     this.#probe?.[Symbol.dispose]();
-    this.#listeners.clear();
     this.worker[Symbol.dispose]();
     this.#options.disposed();
+    for (const listener of [...this.#listeners]) listener.gone(error);
   }
 
   #makeProbe({ router, clock, changed }: DialedConnectionOptions): PathProbe {
@@ -154,7 +159,7 @@ export class DialedConnection implements Link {
     });
     // The user must be in place before anyone sends.
     queueMicrotask(() => {
-      if (!this.isUp || this.#stop.signal.aborted) return;
+      if (!this.isUp) return;
       this.#backoff.reset();
       changed();
       this.#probe?.start();

@@ -85,6 +85,7 @@ export class Inlet implements Disposable {
         this.#liveness.condition("Connected", false, error);
         this.#pathIsBad(error, retryAtMs);
       },
+      gone: (error) => this.#linkGone(error),
     });
   }
 
@@ -106,7 +107,7 @@ export class Inlet implements Disposable {
     return this.#liveness.view();
   }
 
-  /** Resolves once the path is known to be good. */
+  /** Resolves once the path is known to be good, or never to be. */
   get settled(): Promise<void> {
     return this.#settled.promise;
   }
@@ -195,6 +196,15 @@ export class Inlet implements Disposable {
     if (!differs) return;
     const error = new PortwayError("connect_failed", explained[outcome]);
     this.#liveness.condition("TargetReachable", outcome === "connected", error);
+    this.#options.changed();
+  }
+
+  #linkGone(error: Error): void {
+    this.#probe.stop();
+    this.#liveness.condition("Connected", false, error);
+    this.#liveness.condition("PathReachable", false, error);
+    this.#liveness.gaveUp(error);
+    this.#settled.resolve();
     this.#options.changed();
   }
 

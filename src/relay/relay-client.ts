@@ -108,6 +108,7 @@ class Client implements RelayClient {
       down: (error, retryAtMs) => {
         if (error !== undefined) this.#linkDown(error, retryAtMs);
       },
+      gone: (error) => this.#linkGone(error),
     });
     this.#isReady = true;
   }
@@ -167,15 +168,28 @@ class Client implements RelayClient {
 
   #linkDown(error: Error, retryAtMs: number | undefined): void {
     if (this.#state.at === "stopped") return;
+    this.#disconnected(error);
+    this.#noteFailure(error, retryAtMs);
+    this.#apply({ is: "linkDown" });
+  }
+
+  #linkGone(error: Error): void {
+    if (this.#state.at === "stopped") return;
+    this.#disconnected(error);
+    this.#liveness.gaveUp(error);
+    const { log, name } = this.#options;
+    log.warn("relay.failed", { name, error: error.message });
+    this.#apply({ is: "linkDown" });
+  }
+
+  #disconnected(error: Error): void {
     const wasRegistered = this.#remote !== undefined;
     this.#liveness.condition("Connected", false, error);
     if (wasRegistered) {
       this.#liveness.condition("Registered", false, error);
       this.#liveness.condition("Probed", false, error);
     }
-    this.#noteFailure(error, retryAtMs);
     this.#end.unbind();
-    this.#apply({ is: "linkDown" });
   }
 
   #confirmed(remote: Address): void {

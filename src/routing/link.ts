@@ -8,11 +8,13 @@ export interface LinkListener {
    * when the next attempt begins, if one is planned.
    */
   down(error: Error | undefined, retryAtMs: number | undefined): void;
+  /** Whoever has the link has ended it: it does not come back. The last that is told. */
+  gone(error: Error): void;
 }
 
 /**
- * A way to another node for those who stand on it: relays, inlets. It comes and goes by itself; whoever finds that
- * nothing comes through although it is up asks for a new one.
+ * A way to another node for those who stand on it: relays, inlets. It comes and goes by itself until its owner ends it;
+ * whoever finds that nothing comes through although it is up asks for a new one.
  */
 export interface Link extends Disposable {
   /** The addresses in front of whatever is at the far end. It does not change. */

@@ -278,6 +278,54 @@ test("a created connection keeps its worker address and comes back when its peer
   await assert.rejects(send("n2", echo), { code: "worker_not_found" });
 });
 
+test("what stands on a created connection fails at once when that is deleted, and says why", async () => {
+  const address = await create("n1");
+  await create("n2");
+  const wait = { waitMs: 10_000 };
+  const connection = { peerAddress: address };
+  const { resource } = await engine.tcpConnections.create("n2", "c", connection, wait);
+  const at = `/worker/${resource.status.workerAddress}`;
+  await engine.relays.create("n2", "r", { at, relayAddress: "" }, wait);
+  await engine.inlets.create("n2", "i", { bindAddress: "", to: `${at}/service/outlet` }, wait);
+  const seen: string[] = [];
+  engine.changes.subscribe(({ type, kind, id }) => seen.push(`${type} ${kind} ${id}`));
+  const late = engine.inlets.create("n2", "late", { bindAddress: "", to: `${at}/service/outlet` });
+
+  await engine.tcpConnections.delete("n2", "c");
+
+  const said = `the connection to ${address} was deleted`;
+  const relay = (await engine.relays.get("n2", "r")).status.liveness;
+  const inlet = (await engine.inlets.get("n2", "i")).status;
+  const lateInlet = (await late).resource.status;
+  for (const { state, reconciling, failure } of [relay, inlet.path, lateInlet.path]) {
+    assert.deepEqual(
+      [state, reconciling, failure?.lastError, failure?.nextRetryTimeMs],
+      ["failed", false, said, undefined],
+    );
+  }
+  const facts = ({ conditions }: typeof relay) => conditions.map(({ type, holds }) => `${type} ${holds}`);
+  assert.deepEqual(facts(relay), ["Connected false", "Registered false", "Probed false"]);
+  assert.deepEqual(facts(inlet.path), ["Bound true", "Connected false", "PathReachable false"]);
+  assert.equal(inlet.lastError, said);
+  assert.deepEqual(seen.sort(), [
+    "added inlet late",
+    "deleted tcp_connection c",
+    "modified inlet i",
+    "modified relay r",
+  ]);
+});
+
+test("who waits for a connection that is deleted meanwhile hears so, and another of its id stays", async () => {
+  const silent = await listen((socket) => socket.on("error", () => {}));
+  await create("n1");
+  const create_ = engine.tcpConnections.create("n1", "c", { peerAddress: silent }, { waitMs: 60_000 });
+  const refused = assert.rejects(create_, /was deleted/);
+  await engine.tcpConnections.delete("n1", "c");
+  await engine.tcpConnections.create("n1", "c", { peerAddress: silent });
+  await refused;
+  assert.equal((await engine.tcpConnections.list("n1")).length, 1);
+});
+
 test("a relay makes a node reachable, is seen at both ends, and owns its connection", async () => {
   const address = await create("n2");
   await create("n3");

@@ -510,6 +510,23 @@ test("a first hop that is not there is an error that says so, and is tried again
   await clock.until(() => seeker.state === "active", 3_000);
 });
 
+test("a link that has ended for good is a failure that needs a person: nothing holds, nothing is tried again", async () => {
+  const clock = new FakeClock();
+  const seeker = new Seeker(clock);
+  seeker.link.up(new Host(clock).router);
+  await clock.until(() => seeker.state === "active", 1_000);
+
+  seeker.link.end(new PortwayError("not_connected", "the connection to x was deleted"));
+
+  assert.equal(seeker.state, "failed");
+  assert.equal(seeker.lastError, "the connection to x was deleted");
+  assert.equal(seeker.client.status().liveness.failure?.nextRetryTimeMs, undefined);
+  assert.deepEqual(seeker.facts, { Connected: false, Registered: false, Probed: false });
+  assert.equal(seeker.told.at(-1), "failed");
+  assert.equal(clock.pending, 0);
+  await seeker.client.waitUntilSettled();
+});
+
 // Refusals
 
 test("a name that somebody else holds is a failure that needs a person, shown at once and tried again slowly", async () => {

@@ -239,6 +239,13 @@ export class TestLink implements Link {
     for (const listener of [...this.#listeners]) listener.down(error, retryAtMs || undefined);
   }
 
+  /** Its owner has ended it. */
+  end(error: Error): void {
+    if (this.#connection !== undefined) this.#connection.cut();
+    this.#connection = undefined;
+    for (const listener of [...this.#listeners]) listener.gone(error);
+  }
+
   watch(listener: LinkListener): Disposable {
     this.#listeners.add(listener);
     if (this.isUp) listener.up();

@@ -3001,8 +3001,9 @@ export const NodeService: GenService<{
     output: typeof ListTcpConnectionsResponseSchema;
   },
   /**
-   * Closes a TCP connection; a created one is not dialed again. FAILED_PRECONDITION (OWNED_BY_RELAY,
-   * OWNED_BY_INLET) for one that serves a relay or an inlet. NOT_FOUND (TCP_CONNECTION_NOT_FOUND).
+   * Closes a TCP connection; a created one is not dialed again, and relays and inlets whose routes begin with it become
+   * FAILED. FAILED_PRECONDITION (OWNED_BY_RELAY, OWNED_BY_INLET) for one that serves a relay or an inlet.
+   * NOT_FOUND (TCP_CONNECTION_NOT_FOUND).
    *
    * @generated from rpc portway.v1.NodeService.DeleteTcpConnection
    */
@@ -3086,8 +3087,8 @@ export const NodeService: GenService<{
     output: typeof ListUdpConnectionsResponseSchema;
   },
   /**
-   * Closes a UDP connection; a created one is not dialed again. FAILED_PRECONDITION (OWNED_BY_RELAY) for one that
-   * serves a relay. NOT_FOUND (UDP_CONNECTION_NOT_FOUND).
+   * Closes a UDP connection; a created one is not dialed again, and relays whose routes begin with it become FAILED.
+   * FAILED_PRECONDITION (OWNED_BY_RELAY) for one that serves a relay. NOT_FOUND (UDP_CONNECTION_NOT_FOUND).
    *
    * @generated from rpc portway.v1.NodeService.DeleteUdpConnection
    */
