@@ -6,6 +6,7 @@ import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
+import { Allowance } from "./allowance.js";
 import { holderAnswers } from "./holder-check.js";
 import { anyName, relayAddress, relayNameProblem, relayService, staticRelayService } from "./relay-name.js";
 import { type Claim, RelayRegistration, type RelayRegistrationView } from "./relay-registration.js";
@@ -14,7 +15,7 @@ import { decodeText, encodeText, type Refusal, refusalText } from "./relay-text.
 export type { RelayRegistrationView } from "./relay-registration.js";
 
 export interface RelayServiceLimits {
-  /** Names that one connection may hold or contest at a time. */
+  /** Names that one connection may hold or contest at a time. It is given so many at once, then one more each second. */
   readonly registrationsPerConnection?: number;
   /** Names that the node gives out. */
   readonly registrations?: number;
@@ -54,10 +55,12 @@ export function createRelayService(options: RelayServiceOptions): RelayService {
   return new Service(options);
 }
 
-/** What one connection has here. */
+/** What one connection has here, and what it may be given. */
 interface Tenancy {
   readonly held: Set<RelayRegistration>;
   readonly contests: Set<Contest>;
+  readonly grants: Allowance;
+  /** Undefined while it has nothing. */
   watch: Disposable | undefined;
 }
 
@@ -69,6 +72,8 @@ interface Contest {
 
 /** How long a holder that answered is not asked again, however often its name is claimed. */
 const trustMs = 1_000;
+/** Who claims and releases names all the time is given no more than one in this time. */
+const grantIntervalMs = 1_000;
 /** Refusals are logged no more often than this; the count in the line tells of those between. */
 const refusalLogIntervalMs = 1_000;
 
@@ -78,7 +83,7 @@ class Service implements RelayService, Worker {
   readonly #workers: readonly Registration[];
   readonly #registrations = new Map<string, RelayRegistration>();
   readonly #contests = new Map<string, Contest>();
-  readonly #tenancies = new Map<Arrival, Tenancy>();
+  readonly #tenancies = new WeakMap<Arrival, Tenancy>();
   readonly #refused: Record<Refusal, number> = { name_held: 0, too_many: 0, bad_name: 0 };
   #refusalLoggedAtMs = Number.NEGATIVE_INFINITY;
 
@@ -154,8 +159,8 @@ class Service implements RelayService, Worker {
     if (this.#registrations.size >= this.#limits.registrations) return this.#refuse(claim, "too_many");
     if (router.find(relayAddress(name)) !== undefined) return this.#refuse(claim, "name_held");
     const tenancy = this.#tenancy(arrival);
-    if (tenancy === undefined) return "not_connected";
     if (this.#isFull(tenancy)) return this.#refuse(claim, "too_many");
+    if (!this.#watch(arrival, tenancy)) return "not_connected";
     const registration = new RelayRegistration({
       router,
       clock,
@@ -164,6 +169,7 @@ class Service implements RelayService, Worker {
       released: () => this.#remove(registration, "released"),
     });
     this.#registrations.set(name, registration);
+    tenancy.grants.use();
     tenancy.held.add(registration);
     log.info("relay_registration.added", {
       name,
@@ -186,8 +192,8 @@ class Service implements RelayService, Worker {
       return this.#refuse(claim, "name_held", holder);
     }
     const tenancy = this.#tenancy(claim.arrival);
-    if (tenancy === undefined) return "not_connected";
     if (this.#isFull(tenancy)) return this.#refuse(claim, "too_many");
+    if (!this.#watch(claim.arrival, tenancy)) return "not_connected";
     const contest: Contest = { claim, over: new AbortController() };
     this.#contests.set(claim.name, contest);
     tenancy.contests.add(contest);
@@ -268,19 +274,25 @@ class Service implements RelayService, Worker {
     return "refused";
   }
 
-  #isFull({ held, contests }: Tenancy): boolean {
-    return held.size + contests.size >= this.#limits.registrationsPerConnection;
+  #isFull({ held, contests, grants }: Tenancy): boolean {
+    return grants.isSpent || held.size + contests.size >= this.#limits.registrationsPerConnection;
   }
 
-  /** Undefined if the connection has been lost meanwhile. */
-  #tenancy(arrival: Arrival): Tenancy | undefined {
+  #tenancy(arrival: Arrival): Tenancy {
     const known = this.#tenancies.get(arrival);
     if (known !== undefined) return known;
-    const tenancy: Tenancy = { held: new Set(), contests: new Set(), watch: undefined };
+    const { registrationsPerConnection } = this.#limits;
+    const grants = new Allowance(this.#options.clock, registrationsPerConnection, grantIntervalMs);
+    const tenancy: Tenancy = { held: new Set(), contests: new Set(), grants, watch: undefined };
     this.#tenancies.set(arrival, tenancy);
+    return tenancy;
+  }
+
+  /** False if the connection has been lost meanwhile. */
+  #watch(arrival: Arrival, tenancy: Tenancy): boolean {
     // May be lost in this very call.
-    tenancy.watch = arrival.onLost(() => this.#connectionLost(arrival));
-    return this.#tenancies.get(arrival);
+    tenancy.watch ??= arrival.onLost(() => this.#connectionLost(arrival));
+    return this.#tenancies.get(arrival) === tenancy;
   }
 
   #connectionLost(arrival: Arrival): void {
@@ -294,7 +306,7 @@ class Service implements RelayService, Worker {
   #leaveIfEmpty(arrival: Arrival): void {
     const tenancy = this.#tenancies.get(arrival);
     if (tenancy === undefined || tenancy.held.size + tenancy.contests.size > 0) return;
-    this.#tenancies.delete(arrival);
     tenancy.watch?.[Symbol.dispose]();
+    tenancy.watch = undefined;
   }
 }

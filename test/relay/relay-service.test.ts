@@ -780,6 +780,41 @@ test("a connection holds and contests no more names than its limit, and what it 
   assert.equal(host.service.refused.too_many, 2);
 });
 
+test("who claims and releases names without end is given as many as its limit, then one a second, and told so", async () => {
+  const host = createHost({ registrationsPerConnection: 3 });
+  const guest = new Guest(host);
+  const other = new Guest(host);
+  await other.claim("held");
+  const claimAndRelease = async (name: string): Promise<void> => {
+    await guest.claim(name);
+    guest.send([prefixed(name)], bare("release\n"), Route.empty);
+    await settled();
+  };
+  const deletions = (): number => host.changes.filter((change) => change.startsWith("deleted")).length;
+
+  for (let at = 0; at < 100; at += 1) await claimAndRelease(`name${at % 7}`);
+  await guest.claim("held");
+
+  assert.deepEqual([host.changes.length, deletions()], [7, 3]);
+  assert.equal(host.service.refused.too_many, 98);
+  assert.equal(guest.texts.at(-1), "refused too_many\n");
+  assert.equal(host.lines.length, 7 + 1);
+  assert.equal(other.heard.length, 1, "its holder was not asked");
+  assert.equal(guest.connection.listener.watchers, 0);
+  await other.claim("name0");
+  assert.equal(other.texts.at(-1), "forward_to_name0");
+
+  await host.clock.advance(999);
+  await claimAndRelease("late");
+  assert.equal(deletions(), 3);
+  await host.clock.advance(1);
+  for (const name of ["late", "later"]) await claimAndRelease(name);
+  assert.equal(deletions(), 4);
+  await host.clock.advance(60_000);
+  for (let at = 0; at < 100; at += 1) await claimAndRelease("blue");
+  assert.equal(deletions(), 7);
+});
+
 test("a node gives out no more names than its limit, whoever asks", async () => {
   const host = createHost({ registrations: 2 });
   const guests = [new Guest(host), new Guest(host), new Guest(host)];
