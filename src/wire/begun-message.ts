@@ -1,5 +1,5 @@
 import { Chunk } from "../base/chunk.js";
-import { maxPartBytes, type Part } from "./datagram.js";
+import { maxDatagramBytes, maxPartBytes, type Part } from "./datagram.js";
 
 /** Memory for messages that are being put together. */
 export interface AssemblyRoom {
@@ -17,11 +17,14 @@ export type PartOutcome = "kept" | "whole" | "doubled" | "broken" | "tooLarge" |
 const firstChunkBytes = 4 * maxPartBytes;
 /** What a part that is set aside costs besides its bytes. */
 const asideOverheadBytes = 256;
+/** What a datagram has around its part, if there is no more in it than there must be. */
+const aroundPartBytes = maxDatagramBytes - maxPartBytes;
 
 /**
  * A message of which not all parts have come. Those that come in order are put behind each other in a chunk, which
- * doubles when it is full; those that come before an earlier one are set aside until that is there. So its memory grows
- * with the bytes that have come of it, never on the word of an index or a number of parts.
+ * doubles when it is full; those that come before an earlier one are set aside until that is there, without whatever else
+ * their datagrams hold. So its memory grows with the bytes of the parts that have come of it, never on the word of an index
+ * or a number of parts.
  */
 export class BegunMessage {
   /** When a part of it last came. */
@@ -95,7 +98,7 @@ export class BegunMessage {
 
   #setAside(index: number, part: Buffer): PartOutcome {
     if (!this.#room.take(part.length + asideOverheadBytes)) return "noRoom";
-    this.#aside.set(index, part);
+    this.#aside.set(index, alone(part));
     return "kept";
   }
 
@@ -125,6 +128,15 @@ export class BegunMessage {
     this.#chunk = next;
     return next;
   }
+}
+
+/** The part in memory that holds little else: that of its datagram, unless more is in there. */
+function alone(part: Buffer): Buffer {
+  if (part.buffer.byteLength - part.length <= aroundPartBytes) return part;
+  // Not out of Node's pool, of which a small piece would keep the whole.
+  const copy = Buffer.allocUnsafeSlow(part.length);
+  part.copy(copy);
+  return copy;
 }
 
 /** Gives the memory of a chunk back once nobody holds it. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import { decodeDatagram, splitMessage } from "../../src/wire/datagram.js";
 import { type Assembled, PartAssembler, type PartCounts } from "../../src/wire/parts.js";
+import { liveBufferBytes } from "../support/live-buffers.js";
 
 const none: PartCounts = {
   late: 0,
@@ -194,6 +195,48 @@ describe("parts", () => {
       came += 493;
       assert.ok(state.usedBytes <= Math.max(4 * 493, came * 2), `${state.usedBytes} for ${came}`);
     }
+  });
+
+  for (const [what, elements, behind] of [
+    ["another element", 6, Buffer.concat([Buffer.from("59ea60", "hex"), Buffer.alloc(60_000)])],
+    ["bytes behind its elements", 5, Buffer.alloc(60_000)],
+  ] as const) {
+    test(`a datagram with ${what} is not kept for a part that is set aside`, async () => {
+      const { push, state, assembler } = bench();
+      const before = await liveBufferBytes();
+      for (let index = 1; index <= 500; index += 1) {
+        // version 1, number 7, a part of 600, 1 byte
+        const head = Buffer.from([
+          0x80 + elements,
+          1,
+          7,
+          0x19,
+          index >> 8,
+          index & 0xff,
+          0x19,
+          2,
+          0x58,
+          0x41,
+          1,
+        ]);
+        push(Buffer.concat([head, behind]));
+      }
+      assert.equal(assembler.counts.outOfOrder, 500);
+      const grown = (await liveBufferBytes()) - before;
+      assert.ok(grown <= state.usedBytes, `${grown} for ${state.usedBytes}`);
+    });
+  }
+
+  test("those that are set aside out of a buffer of many have memory of their own", () => {
+    const { push, given } = bench();
+    const parts = split(text("a", 4), 9);
+    const buffer = Buffer.concat(parts);
+    for (const at of [3, 2, 1, 0]) {
+      const start = at * parts[0]!.length;
+      push(buffer.subarray(start, start + parts[at]!.length));
+      buffer.fill(0, start);
+    }
+    assert.deepEqual(given, [text("a", 4)]);
   });
 
   test("a message above the limit is given up, and the next one comes", () => {

@@ -2,8 +2,6 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";
 import { describe, type TestContext, test } from "node:test";
-import { setFlagsFromString } from "node:v8";
-import { runInNewContext } from "node:vm";
 import { Message } from "../../../src/model/message.js";
 import { Route } from "../../../src/model/route.js";
 import type { TcpOptions } from "../../../src/transport/tcp/tcp-options.js";
@@ -11,6 +9,7 @@ import { TcpTransport } from "../../../src/transport/tcp/tcp-transport.js";
 import type { Connection } from "../../../src/transport/transport.js";
 import { encodeMessage } from "../../../src/wire/encode.js";
 import { CollectingUser, closedGate, kept } from "../../suites/collecting-user.js";
+import { liveBufferBytes } from "../../support/live-buffers.js";
 import { hex } from "../../wire/vectors.js";
 
 const timeout = 20_000;
@@ -331,15 +330,3 @@ test("length bombs on many connections are held to the budget of the transport",
   const usualChunks = 40 * 128 * 1024;
   assert.ok(grown < budget + usualChunks, `${Math.round(grown / MiB)} MiB more`);
 });
-
-/** Memory of buffers that are in use; what is garbage already is collected first. */
-async function liveBufferBytes(): Promise<number> {
-  setFlagsFromString("--expose-gc");
-  const collect = runInNewContext("gc") as () => void;
-  // What is collected first may be what held on to the rest.
-  for (let left = 3; left > 0; left -= 1) {
-    collect();
-    await turns(3);
-  }
-  return process.memoryUsage().arrayBuffers;
-}
