@@ -249,9 +249,13 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
   gateOpened(): void {
     this.#blockedBy = undefined;
     while (this.#waiting.length > 0 && !this.#closed) {
-      const { message, assembled } = this.#waiting[0]!;
-      if (!this.#offer(message)) return;
-      this.#waiting.shift();
+      // Not among those that wait while it is offered: its user may close this, which lets go of them.
+      const first = this.#waiting.shift()!;
+      const { message, assembled } = first;
+      if (!this.#offer(message)) {
+        this.#waiting.unshift(first);
+        return;
+      }
       this.#waitingBytes -= assembled.bytes.length;
       assembled.backing.release();
       assembled.done();
@@ -350,7 +354,6 @@ export class UdpConnection implements Connection, BudgetHolder, GateWaiter {
       assembled.backing.release();
       assembled.done();
     }
-    this.#waitingBytes = 0;
     this.#assembler.close();
   }
 
