@@ -30,12 +30,18 @@ export class NodeHttpServer {
     });
     server.maxConnections = 64;
     return new Promise((resolve, reject) => {
-      server.once("error", (error: NodeJS.ErrnoException) => {
+      const failed = (error: NodeJS.ErrnoException): void => {
         const code = error.code === "EADDRINUSE" ? "address_in_use" : "address_not_available";
         const where = `127.0.0.1:${port}`;
         reject(new PortwayError(code, `can't serve HTTP on ${where}: ${error.message}`, { address: where }));
+      };
+      server.once("error", failed);
+      server.listen(port, "127.0.0.1", () => {
+        server.off("error", failed);
+        // An error of a bound server is one failed accept: it must not reach the process.
+        server.on("error", () => {});
+        resolve(new NodeHttpServer(server));
       });
-      server.listen(port, "127.0.0.1", () => resolve(new NodeHttpServer(server)));
     });
   }
 
