@@ -64,7 +64,6 @@ export class ConnectionWorker implements Worker, ConnectionUser, Arrival, Dispos
     return this.#connection === undefined ? "" : formatSocketAddress(this.#connection.local);
   }
 
-  /** What came in last was not taken: nothing is read until it is. */
   get isBlocked(): boolean {
     return this.#isBlocked;
   }

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
-import type { Entrance, Message } from "../model/message.js";
+import type { Message } from "../model/message.js";
+import type { Arrival } from "../routing/arrival.js";
 import type { Router, Tap } from "../routing/router.js";
 import type { DropReason, WorkerInfo } from "../routing/worker.js";
 import type { MessageEvent, MessageWatch, WatchMessages } from "./engine.js";
@@ -18,8 +19,6 @@ export interface MessageWatchesOptions {
 export class MessageWatches implements Tap, Disposable {
   readonly #options: MessageWatchesOptions;
   readonly #watches = new Set<QueuedMessageWatch>();
-  /** Entrances whose last message was shown, and comes again. */
-  #heldBack = new WeakSet<Entrance>();
 
   constructor(options: MessageWatchesOptions) {
     this.#options = options;
@@ -39,13 +38,9 @@ export class MessageWatches implements Tap, Disposable {
   }
 
   received(message: Message, worker: WorkerInfo | undefined): void {
-    const { entrance } = message;
-    if (entrance !== undefined && this.#heldBack.delete(entrance)) return;
-    this.#show("received", message, worker, "");
-  }
-
-  heldBack({ entrance }: Message): void {
-    if (entrance !== undefined) this.#heldBack.add(entrance);
+    const entrance = message.entrance as Arrival | undefined;
+    // What a blocked one brings has been shown before.
+    if (entrance?.isBlocked !== true) this.#show("received", message, worker, "");
   }
 
   message(message: Message, worker: WorkerInfo | undefined, outcome: DropReason | undefined): void {
@@ -71,8 +66,6 @@ export class MessageWatches implements Tap, Disposable {
 
   #close(watch: QueuedMessageWatch): void {
     this.#watches.delete(watch);
-    if (this.#watches.size > 0) return;
-    this.#options.router.tap = undefined;
-    this.#heldBack = new WeakSet();
+    if (this.#watches.size === 0) this.#options.router.tap = undefined;
   }
 }

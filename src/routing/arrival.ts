@@ -16,7 +16,7 @@ export interface Arrival extends Entrance {
   readonly joined: Set<Arrival>;
   /** What has come in so far: that it grows shows that the peer lives. Absent where it is not counted. */
   readonly traffic?: { readonly receivedMessages: number };
-  /** It is not read at present, because something behind it takes nothing. */
+  /** What came in last was not taken: nothing is read until it is, or until the link ends. */
   readonly isBlocked?: boolean;
   /**
    * Looks from now on whether the peer takes what is sent to it. True from the call that this gives: it has since, and

@@ -29,10 +29,11 @@ export interface MessageCounts {
 
 /** Sees every delivery and every drop. Must not throw, and must not keep the message's bytes. */
 export interface Tap {
-  /** A message came in on a connection: before it is handled, and again each time that it is offered anew. */
+  /**
+   * A message came in on a connection: before it is handled, and again each time that it is offered anew; its entrance
+   * is blocked then.
+   */
   received?(message: Message, worker: WorkerInfo | undefined): void;
-  /** It was not taken: what comes next from its entrance is the same message. */
-  heldBack?(message: Message): void;
   /** `worker` is undefined if none was found; `outcome` is a reason if the message was dropped. */
   message(message: Message, worker: WorkerInfo | undefined, outcome: DropReason | undefined): void;
 }
@@ -90,7 +91,6 @@ export class Router {
     this.tap?.received?.(message, this.#workers.firstOf(message.onward));
     const outcome = this.#receive(message, arrival);
     if (typeof outcome !== "object") this.#received += 1;
-    else this.tap?.heldBack?.(message);
     return this.#settle(message, outcome);
   }
 

@@ -3,12 +3,13 @@ import { test } from "node:test";
 import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
+import { ConnectionWorker } from "../../src/node/connection-worker.js";
 import type { MessageEvent, MessageWatch, WatchMessages } from "../../src/node/engine.js";
 import { MessageWatches, maxMessageWatches } from "../../src/node/message-watches.js";
 import type { Router } from "../../src/routing/router.js";
 import { createHop } from "../../src/services/hop.js";
 import { FakeClock, settled } from "../support/fake-clock.js";
-import { connect, createTestNode, type TestConnection } from "../support/router-pair.js";
+import { connect, createTestGate, createTestNode, type TestConnection } from "../support/router-pair.js";
 
 const all: WatchMessages = { node: "n1", address: "", onwardPrefix: "", kinds: [], maxPayloadBytes: 0 };
 
@@ -170,6 +171,30 @@ test("a message that has to wait for a full queue is received once", async () =>
   assert.deepEqual(
     eventsOf(watching).map(({ kind }) => kind),
     ["received", "forwarded", "delivered", "received", "forwarded", "delivered"],
+  );
+});
+
+test("a message of a new link is received, whatever the last one held back", () => {
+  const { router, watch } = fixture();
+  const watching = watch({ kinds: ["received"], maxPayloadBytes: 1 });
+  const worker = new ConnectionWorker({
+    router,
+    by: "relay_connection",
+    isReliable: true,
+    lost: () => {},
+  });
+  const full = Address.local("full");
+  router.register(full, { handle: () => createTestGate() }, { kind: "program" });
+  const come = (payload: string): void => {
+    const shape = { onward: Route.of(full), return: Route.empty, entrance: worker };
+    worker.received(Message.of({ ...shape, payload: Buffer.from(payload) }));
+  };
+  for (const payload of ["a", "a"]) come(payload);
+  worker.closed("connection_failed", undefined);
+  for (const payload of ["b", "b"]) come(payload);
+  assert.deepEqual(
+    eventsOf(watching).map(({ payload }) => Buffer.from(payload).toString()),
+    ["a", "b"],
   );
 });
 

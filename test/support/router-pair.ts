@@ -56,6 +56,7 @@ export class TestEnd implements Arrival, Worker, GateWaiter {
   readonly #gate = createTestGate();
   #blockedBy: Gate | undefined;
   #isFull = false;
+  #isBlocked = false;
   #received = 0;
 
   constructor({ router, by, address = Address.random(), peer = "192.0.2.1:4000", hops = [] }: EndOptions) {
@@ -69,6 +70,10 @@ export class TestEnd implements Arrival, Worker, GateWaiter {
 
   get traffic(): { readonly receivedMessages: number } {
     return { receivedMessages: this.#received };
+  }
+
+  get isBlocked(): boolean {
+    return this.#isBlocked;
   }
 
   /** Who waits for room on this end. */
@@ -129,6 +134,7 @@ export class TestEnd implements Arrival, Worker, GateWaiter {
       const message = decodeMessage(bytes, 0, bytes.byteLength, undefined, this);
       if (!message.onward.isEmpty) {
         const outcome = this.#router.receive(message, this);
+        this.#isBlocked = typeof outcome === "object";
         if (typeof outcome === "object") {
           this.#blockedBy = outcome;
           outcome.wait(this);
@@ -147,6 +153,7 @@ export class TestEnd implements Arrival, Worker, GateWaiter {
     this.other = undefined;
     this.#registration[Symbol.dispose]();
     this.#blockedBy?.leave(this);
+    this.#isBlocked = false;
     this.#arrived.length = 0;
     part(this);
     const watchers = [...this.#lost];
