@@ -9,6 +9,7 @@ import type { Router } from "../routing/router.js";
 import type { Connection, ConnectionUser, Transport } from "../transport/transport.js";
 import type { ChangeLog } from "./change-log.js";
 import { ConnectionWorker } from "./connection-worker.js";
+import { dialOnce } from "./dial-once.js";
 import { DialedConnection } from "./dialed-connection.js";
 import type { Created, WaitOptions } from "./engine.js";
 import type { TcpConnectionResource, TcpConnectionSpec } from "./resources.js";
@@ -33,10 +34,15 @@ export interface ConnectionsOptions {
   readonly log: Log;
 }
 
-/** The connections of a node over one transport: created ones, those dialed for a relay or an inlet, and accepted ones. */
+/**
+ * The connections of a node over one transport: created ones, those dialed for a relay or an inlet, and accepted ones.
+ * Those that are dialed for one message are not listed.
+ */
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #store: Store<TcpConnectionSpec | undefined, ConnectionEntry>;
+  readonly #unlisted = new Set<ConnectionWorker>();
+  #sentByGone = 0;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
@@ -71,6 +77,25 @@ export class Connections {
     return this.#dial("", { peerAddress: formatSocketAddress(peer) }, peer, by, owner, maxRetryMs).dialed!;
   }
 
+  /** Gives `use` a connection that is not listed and ends after it. Rejects as `dialOnce` does, and as `use` does. */
+  async useOnce<T>(
+    peer: SocketAddress,
+    timeoutMs: number,
+    signal: AbortSignal | undefined,
+    use: (worker: ConnectionWorker) => Promise<T>,
+  ): Promise<T> {
+    const { router, transport } = this.#options;
+    const worker = await dialOnce(router, transport, peer, timeoutMs, signal);
+    this.#unlisted.add(worker);
+    try {
+      return await use(worker);
+    } finally {
+      worker[Symbol.dispose]();
+      this.#unlisted.delete(worker);
+      this.#sentByGone += worker.traffic.sentMessages;
+    }
+  }
+
   /** The transport's attach for a listener. */
   accept(connection: Connection, by: Arrival["by"]): ConnectionUser {
     const { router, transport, clock, log } = this.#options;
@@ -81,7 +106,7 @@ export class Connections {
       lost: (reason) => {
         log.info("connection.ended", { worker: worker.address.text, reason });
         worker[Symbol.dispose]();
-        this.#store.remove(entry);
+        this.#remove(entry);
       },
     });
     const liveness = new LivenessRecord(clock);
@@ -123,9 +148,10 @@ export class Connections {
     this.#end(entry);
   }
 
-  /** Messages and bytes of all connections that are open. */
+  /** Messages that left on these connections, on those that are gone as well. */
   get sentMessages(): number {
-    return this.#store.values().reduce((sum, { worker }) => sum + worker.traffic.sentMessages, 0);
+    const present = [...this.#store.values().map(({ worker }) => worker), ...this.#unlisted];
+    return present.reduce((sum, { traffic }) => sum + traffic.sentMessages, this.#sentByGone);
   }
 
   [Symbol.dispose](): void {
@@ -133,8 +159,12 @@ export class Connections {
   }
 
   #end(entry: ConnectionEntry): void {
-    this.#store.remove(entry);
+    this.#remove(entry);
     (entry.dialed ?? entry.worker)[Symbol.dispose]();
+  }
+
+  #remove(entry: ConnectionEntry): void {
+    if (this.#store.remove(entry)) this.#sentByGone += entry.worker.traffic.sentMessages;
   }
 
   #dial(
@@ -154,7 +184,7 @@ export class Connections {
       clock,
       log,
       changed: () => this.#store.changed(name),
-      disposed: () => void this.#store.remove(entry),
+      disposed: () => this.#remove(entry),
       probed: by === "created_connection",
       ...(maxRetryMs !== undefined && { maxRetryMs }),
     });

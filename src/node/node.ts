@@ -8,11 +8,9 @@ import type { Link } from "../routing/link.js";
 import { request } from "../routing/request.js";
 import { Router } from "../routing/router.js";
 import { TcpTransport } from "../transport/tcp/tcp-transport.js";
-import type { Transport } from "../transport/transport.js";
 import { UdpTransport } from "../transport/udp/udp-transport.js";
 import type { ChangeLog } from "./change-log.js";
 import { Connections } from "./connections.js";
-import { dialOnce } from "./dial-once.js";
 import type { Reply, SendMessage } from "./engine.js";
 import { Listeners } from "./listeners.js";
 import { MessageWatches } from "./message-watches.js";
@@ -174,12 +172,10 @@ export class Node {
       };
     };
     if (plan.peer === undefined) return answer(plan.tail);
-    const worker = await dialOnce(router, this.#transportOf(plan), plan.peer, timeoutMs, signal);
-    try {
-      return await answer(plan.tail.prepend(worker.address));
-    } finally {
-      worker[Symbol.dispose]();
-    }
+    const connections = this.#connectionsOf(plan);
+    return connections.useOnce(plan.peer, timeoutMs, signal, ({ address }) =>
+      answer(plan.tail.prepend(address)),
+    );
   }
 
   /** Opens no more sessions and accepts no more connections. */
@@ -212,21 +208,20 @@ export class Node {
     return [...this.listeners.warnings, ...this.udpListeners.warnings];
   }
 
-  /** On all connections that are open. */
+  /** On all connections that there are or were. */
   get sentMessages(): number {
     return this.connections.sentMessages + this.udpConnections.sentMessages;
   }
 
-  #transportOf({ over }: RoutePlan): Transport {
-    return over === "udp" ? this.#udp : this.#transport;
+  #connectionsOf({ over }: RoutePlan): Connections {
+    return over === "udp" ? this.udpConnections : this.connections;
   }
 
   #linkFor(plan: RoutePlan, owner: string, maxRetryMs: number | undefined): { link: Link; plan: RoutePlan } {
-    const { peer, over, tail } = plan;
+    const { peer, tail } = plan;
     if (peer !== undefined) {
       const by = owner.startsWith("relays/") ? "relay_connection" : "route_connection";
-      const connections = over === "udp" ? this.udpConnections : this.connections;
-      return { link: connections.dialFor(owner, peer, by, maxRetryMs), plan };
+      return { link: this.#connectionsOf(plan).dialFor(owner, peer, by, maxRetryMs), plan };
     }
     const first = tail.isEmpty ? "" : tail.first.text;
     const created = this.connections.createdWith(first) ?? this.udpConnections.createdWith(first);

@@ -232,6 +232,45 @@ test("a message that is cancelled leaves no worker and no connection", async () 
   assert.deepEqual(await engine.tcpConnections.list("n2"), []);
 });
 
+test("a node counts what it has sent, on connections of every kind and when they are gone as well", async () => {
+  const address = await create("n1");
+  await create("n2");
+  const sent = async () => {
+    const nodes = [await engine.nodes.get("n1"), await engine.nodes.get("n2")];
+    return nodes.map(({ status }) => status.messages.sent);
+  };
+  const udp = (await engine.udpListeners.create("n1", "", { bindAddress: "127.0.0.1:0" })).resource;
+  await send("n2", `${tcp(address)}/service/echo`);
+  await send("n2", `${tcp(udp.status.boundAddress).replace("tcp", "udp")}/service/echo`);
+  assert.deepEqual(await sent(), [2, 2]);
+  const { resource } = await engine.tcpConnections.create(
+    "n2",
+    "",
+    { peerAddress: address },
+    { waitMs: 5_000 },
+  );
+  await send("n2", `/worker/${resource.status.workerAddress}/service/echo`);
+  // The connection has asked on its own whether n1 is there.
+  assert.deepEqual(await sent(), [4, 4]);
+  await engine.tcpConnections.delete("n2", resource.id);
+  assert.deepEqual(await sent(), [4, 4]);
+  await until(async () => (await engine.tcpConnections.list("n1")).length === 0);
+  assert.deepEqual(await sent(), [4, 4]);
+});
+
+test("a message counts as sent while its answer is waited for", async () => {
+  const address = await create("n1");
+  await create("n2");
+  const cancel = new AbortController();
+  const sending = send("n2", `${tcp(address)}/service/nobody`, 60_000, cancel.signal);
+  await until(async () => (await engine.nodes.get("n1")).status.messages.received > 0);
+  const sent = async () => (await engine.nodes.get("n2")).status.messages.sent;
+  assert.equal(await sent(), 1);
+  cancel.abort(new Error("enough"));
+  await assert.rejects(sending, /enough/);
+  assert.equal(await sent(), 1);
+});
+
 test("a created connection that must be up and is refused is not there", async () => {
   await create("n1");
   const create_ = engine.tcpConnections.create("n1", "", { peerAddress: "127.0.0.1:1" }, { waitMs: 5_000 });
