@@ -22,9 +22,9 @@ const aroundPartBytes = maxDatagramBytes - maxPartBytes;
 
 /**
  * A message of which not all parts have come. Those that come in order are put behind each other in a chunk, which
- * doubles when it is full; those that come before an earlier one are set aside until that is there, without whatever else
- * their datagrams hold. So its memory grows with the bytes of the parts that have come of it, never on the word of an index
- * or a number of parts.
+ * doubles when it is full; those that come before an earlier one are set aside until that is there, without what else is
+ * in their datagrams. So its memory grows with the bytes of the parts that have come, never on the word of an index or a
+ * number of parts.
  */
 export class BegunMessage {
   /** When a part of it last came. */

@@ -20,8 +20,8 @@ export function createMemoryNetwork(): MemoryNetwork<MemoryListener> {
 }
 
 /**
- * Connections inside one process, for tests and for programs that embed nodes. Messages take the form of the wire on
- * the way, so the two ends share nothing.
+ * Connections inside one process, for tests. Messages take the form of the wire on the way, so the two ends share
+ * nothing.
  */
 export class MemoryTransport implements Transport {
   /** No address on the wire has it. */

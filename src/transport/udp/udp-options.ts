@@ -16,7 +16,10 @@ export interface UdpOptions {
   readonly sendQueueBytes?: number;
   /** Bytes that may wait for a user who takes nothing; what comes beyond them is lost, and counted. */
   readonly receiveQueueBytes?: number;
-  /** Bytes of all messages together that are being put together or are held by whoever got them. */
+  /**
+   * Bytes of all messages together that are being put together or are held by whoever got them. One of a single datagram
+   * is not put together, and not counted.
+   */
   readonly receiveBudgetBytes?: number;
   /** An accepted peer that was silent for so long is forgotten. */
   readonly peerIdleMs?: number;
