@@ -141,7 +141,7 @@ class Host implements Nodes {
       this.#nodes.delete(name);
       throw error;
     }
-    this.#default ??= name;
+    this.#settle(entry);
     this.changes.append("added", "node", name, name);
     return { resource: this.#view(entry), existed: false };
   }
@@ -159,7 +159,8 @@ class Host implements Nodes {
     this.#halt(entry);
     this.#nodes.delete(id);
     this.changes.append("deleted", "node", id, id);
-    if (this.#default === id) this.#default = this.#nodes.keys().next().value;
+    if (this.#default !== id) return;
+    this.#default = [...this.#nodes.values()].find(({ starting }) => !starting)?.id;
     if (this.#default !== undefined) this.changes.append("modified", "node", this.#default, this.#default);
   }
 
@@ -170,8 +171,12 @@ class Host implements Nodes {
       throw new PortwayError("node_running", `node ${id} runs already`, { node: id });
     }
     entry.starting = true;
-    await this.#start(entry);
-    this.changes.append("modified", "node", id, id);
+    try {
+      await this.#start(entry);
+    } finally {
+      this.#settle(entry);
+      this.changes.append("modified", "node", id, id);
+    }
     return this.#view(entry);
   }
 
@@ -274,34 +279,36 @@ class Host implements Nodes {
     return this.#view(entry);
   }
 
+  /** The start of the node is over: it is there, and is the default if no other is. */
+  #settle(entry: NodeEntry): void {
+    entry.starting = false;
+    this.#default ??= entry.id;
+  }
+
   async #start(entry: NodeEntry): Promise<void> {
     const { id, spec } = entry;
     const log = this.#options.log(id);
+    const node = await Node.start(
+      { ...this.#parts(), name: id, log, changes: this.changes },
+      entry.listenerAddress,
+    );
     try {
-      const node = await Node.start(
-        { ...this.#parts(), name: id, log, changes: this.changes },
-        entry.listenerAddress,
-      );
-      try {
-        if (spec.httpServerPort !== undefined) {
-          entry.http = await NodeHttpServer.listen(spec.httpServerPort, () => this.#view(entry));
-        }
-      } catch (error) {
-        node.stop();
-        throw error;
+      if (spec.httpServerPort !== undefined) {
+        entry.http = await NodeHttpServer.listen(spec.httpServerPort, () => this.#view(entry));
       }
-      if (this.#closed) {
-        node.stop();
-        entry.http?.close();
-        throw new PortwayError("draining", "the daemon is ending");
-      }
-      entry.running = node;
-      entry.listenerAddress = node.listeners.nodeAddress;
-      for (const warning of node.listeners.warnings) log.warn("node.exposed", { warning });
-      log.info("node.started", { node: id, listener: entry.listenerAddress });
-    } finally {
-      entry.starting = false;
+    } catch (error) {
+      node.stop();
+      throw error;
     }
+    if (this.#closed) {
+      node.stop();
+      entry.http?.close();
+      throw new PortwayError("draining", "the daemon is ending");
+    }
+    entry.running = node;
+    entry.listenerAddress = node.listeners.nodeAddress;
+    for (const warning of node.listeners.warnings) log.warn("node.exposed", { warning });
+    log.info("node.started", { node: id, listener: entry.listenerAddress });
   }
 
   #halt(entry: NodeEntry): void {

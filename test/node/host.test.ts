@@ -38,6 +38,10 @@ async function create(id: string, tcpListenerAddress = ""): Promise<string> {
   return resource.status.tcpListenerAddress;
 }
 
+async function defaults(): Promise<string[]> {
+  return (await engine.nodes.list()).filter(({ status }) => status.isDefault).map(({ id }) => id);
+}
+
 /** Waits for a fact of the engine: looks again after each change, and now and then. */
 async function until<T>(look: () => Promise<T | undefined | false>): Promise<T> {
   const endMs = Date.now() + 20_000;
@@ -130,13 +134,36 @@ test("a node whose listener can't be bound is not there", async () => {
 test("the first node is the default until another is made so or it goes", async () => {
   await create("n1");
   await create("n2");
-  const defaults = async () =>
-    (await engine.nodes.list()).filter(({ status }) => status.isDefault).map(({ id }) => id);
   assert.deepEqual(await defaults(), ["n1"]);
   await engine.nodes.setDefault("n2");
   assert.deepEqual(await defaults(), ["n2"]);
   await engine.nodes.delete("n2");
   assert.deepEqual(await defaults(), ["n1"]);
+});
+
+test("a node whose start is under way when the default goes becomes the default once it is there", async () => {
+  await create("n1");
+  const failing = engine.nodes.create("n2", { tcpListenerAddress: await listen(() => {}) });
+  await engine.nodes.delete("n1");
+  await assert.rejects(failing, { code: "address_in_use" });
+  await create("n3");
+  assert.deepEqual(await defaults(), ["n3"]);
+
+  const creating = create("n4");
+  await engine.nodes.delete("n3");
+  await creating;
+  assert.deepEqual(await defaults(), ["n4"]);
+
+  const address = await create("n5");
+  await engine.nodes.stop("n5");
+  const port = Number(address.split(":")[1]);
+  const other = net.createServer().listen(port, "127.0.0.1");
+  servers.push(other);
+  await new Promise((resolve) => other.once("listening", resolve));
+  const starting = engine.nodes.start("n5");
+  await engine.nodes.delete("n4");
+  await assert.rejects(starting, { code: "address_in_use" });
+  assert.deepEqual(await defaults(), ["n5"]);
 });
 
 test("a stopped node keeps its address and nothing else, and starts again on it", async () => {
