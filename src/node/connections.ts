@@ -125,7 +125,7 @@ export class Connections {
     return worker;
   }
 
-  /** The created connection with this worker address. */
+  /** The connection that this node dials with this worker address. */
   createdWith(workerAddress: string): DialedConnection | undefined {
     return this.#store.values().find(({ worker }) => worker.address.text === workerAddress)?.dialed;
   }
