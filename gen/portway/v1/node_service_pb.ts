@@ -287,7 +287,7 @@ export const TcpListenerSpecSchema: GenMessage<TcpListenerSpec> = /*@__PURE__*/
  */
 export type TcpListenerStatus = Message<"portway.v1.TcpListenerStatus"> & {
   /**
-   * ACTIVE or FAILED.
+   * ACTIVE.
    *
    * @generated from field: portway.v1.State state = 1;
    */
@@ -567,7 +567,7 @@ export const UdpListenerSpecSchema: GenMessage<UdpListenerSpec> = /*@__PURE__*/
  */
 export type UdpListenerStatus = Message<"portway.v1.UdpListenerStatus"> & {
   /**
-   * ACTIVE or FAILED.
+   * ACTIVE.
    *
    * @generated from field: portway.v1.State state = 1;
    */

@@ -117,7 +117,7 @@ export const InletSpecSchema: GenMessage<InletSpec> = /*@__PURE__*/
 export type InletStatus = Message<"portway.v1.InletStatus"> & {
   /**
    * The state of the path: an echo along the route. Conditions: Bound, Connected, PathReachable, TargetReachable.
-   * FAILED only for what a person has to change.
+   * FAILED only once the connection that the route begins with was deleted; else what does not work is tried again.
    *
    * @generated from field: portway.v1.Liveness path = 1;
    */
@@ -988,7 +988,7 @@ export const PortalService: GenService<{
   /**
    * Binds the inlet's address and serves it. The bind happens here: FAILED_PRECONDITION (ADDRESS_IN_USE,
    * ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED) and nothing is left. Returns at once, or, with a `wait`, as soon as the
-   * path is known to be good or to be FAILED; a wait that passes is no error. INVALID_ARGUMENT (BAD_ROUTE). NOT_FOUND
+   * path is known to be good; a wait that passes is no error. INVALID_ARGUMENT (BAD_ROUTE). NOT_FOUND
    * (INLET_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes the inlet away.
    *
    * @generated from rpc portway.v1.PortalService.CreateInlet

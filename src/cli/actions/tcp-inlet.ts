@@ -1,5 +1,4 @@
 import type { Inlet } from "../../../gen/portway/v1/portal_service_pb.js";
-import { State } from "../../../gen/portway/v1/resource_pb.js";
 import { PortwayError } from "../../base/errors.js";
 import { isLoopback, parseSocketAddress } from "../../model/socket-address.js";
 import { durationArgument, missingArgument, socketAddressArgument } from "../argument.js";
@@ -103,11 +102,6 @@ export async function createInlet(cli: Cli, inlet: NewInlet): Promise<Inlet> {
       node,
       inlet: id,
     });
-  }
-  if (created.status?.path?.state === State.FAILED) {
-    await portals.deleteInlet({ name: created.name, requestId: cli.requestId() }, cli.call());
-    const why = created.status.path.failure?.lastError ?? "it failed";
-    throw new PortwayError("bad_route", `the inlet ${idOf(created.name)} can't work: ${why}`);
   }
   return created;
 }
