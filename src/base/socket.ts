@@ -127,10 +127,6 @@ export class ByteSocket {
     else (handle as { close(): void }).close();
   }
 
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
   /** True from a `write` that gave false until `written`. */
   get isBusy(): boolean {
     return this.#busy;

@@ -26,10 +26,6 @@ export class OpenWorkers implements Disposable {
     this.#options = options;
   }
 
-  get size(): number {
-    return this.#workers.size;
-  }
-
   /** Throws `address_taken`, `bad_address`, `too_many`. */
   open(spec: OpenWorkerSpec, woken: () => void): WorkerStream {
     const { node, router, clock, log, waitLimitMs } = this.#options;

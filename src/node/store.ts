@@ -58,10 +58,6 @@ export class Store<Spec, E extends Entry<Spec>> {
     return this.#entries.get(id);
   }
 
-  has(id: string): boolean {
-    return this.#entries.has(id);
-  }
-
   values(): readonly E[] {
     return [...this.#entries.values()];
   }

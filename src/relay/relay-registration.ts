@@ -100,10 +100,6 @@ export class RelayRegistration implements Worker, Disposable {
     return this.#back;
   }
 
-  get refused(): number {
-    return this.#refused;
-  }
-
   get view(): RelayRegistrationView {
     return {
       id: this.name,

@@ -31,10 +31,6 @@ export class CborReader {
     this.end = end;
   }
 
-  get atEnd(): boolean {
-    return this.at >= this.end;
-  }
-
   /** True at `null`, which it then steps over. */
   takeNull(): boolean {
     if (this.#peek() !== nullByte) return false;

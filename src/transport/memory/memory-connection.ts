@@ -100,10 +100,6 @@ export class MemoryConnection implements Connection, GateWaiter {
     return this.#closed ? 0 : this.#other.#inboxBytes;
   }
 
-  get isClosed(): boolean {
-    return this.#closed;
-  }
-
   /** What arrives goes to `user` from here on. */
   use(user: ConnectionUser): void {
     this.#user = user;
