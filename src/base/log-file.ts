@@ -34,11 +34,6 @@ export class LogFile {
     this.#options = options;
   }
 
-  /** Lines that could not be written and have not been told of. */
-  get lost(): number {
-    return this.#lost;
-  }
-
   write(line: string): void {
     try {
       if (this.#lost > 0) this.#tellLost();

@@ -60,7 +60,6 @@ export class DaemonLogs implements Disposable {
   /** Closes all files; the next line of each opens it again, under its name. */
   reopen(): void {
     for (const file of this.#open.values()) file.close();
-    this.#open.clear();
   }
 
   [Symbol.dispose](): void {

@@ -70,16 +70,15 @@ test("a line that can't be written is counted, and told of when writing works ag
   const file = new LogFile(path, resolveLogFileOptions());
   file.write("one\n");
   file.write("two\n");
-  assert.equal(file.lost, 2);
   mkdirSync(directory);
   file.write("three\n");
-  assert.equal(file.lost, 0);
+  file.write("four\n");
   file.close();
-  const [told, line] = readFileSync(path, "utf8").split("\n");
+  const [told, ...written] = readFileSync(path, "utf8").split("\n");
   const { event, lines, error } = JSON.parse(told!);
   assert.deepEqual([event, lines], ["log.lost", 2]);
   assert.match(error, /ENOENT/);
-  assert.equal(line, "three");
+  assert.deepEqual(written, ["three", "four", ""]);
 });
 
 test("a symbolic link in place of a log is not followed", (t) => {
@@ -89,6 +88,5 @@ test("a symbolic link in place of a log is not followed", (t) => {
   symlinkSync(target, join(directory, "a.log"));
   const file = new LogFile(join(directory, "a.log"), resolveLogFileOptions());
   file.write("one\n");
-  assert.equal(file.lost, 1);
   assert.equal(readFileSync(target, "utf8"), "mine");
 });

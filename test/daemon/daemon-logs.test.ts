@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, readlinkSync, renameSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DaemonLogs } from "../../src/daemon/daemon-logs.js";
@@ -41,6 +41,18 @@ test("a file that was moved away is left alone after a reopen", (t) => {
   log.info("a.three");
   assert.deepEqual(eventsIn(join(directory, "moved")), ["a.one", "a.two"]);
   assert.deepEqual(eventsIn(logs.logPath("n1")), ["a.three"]);
+});
+
+test("lines that could not be written are told of after a reopen too", (t) => {
+  const directory = join(temporaryDirectory(t), "later");
+  using logs = new DaemonLogs({ directory, level: "info" });
+  const log = logs.log("n1");
+  log.info("a.one");
+  log.info("a.two");
+  logs.reopen();
+  mkdirSync(directory);
+  log.info("a.three");
+  assert.deepEqual(eventsIn(logs.logPath("n1")), ["log.lost", "a.three"]);
 });
 
 test("the logs of many nodes keep at most 64 files open, and lose nothing", {
