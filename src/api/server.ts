@@ -134,8 +134,13 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
   });
 
   const connections = new Connections(limits, log);
-  const listeners = new Set<Listener>();
+  /** Each with its bind. */
+  const listeners = new Map<Listener, Promise<void>>();
   let closing: Promise<void> | undefined;
+
+  const mustBeOpen = (): void => {
+    if (closing !== undefined) throw new PortwayError("stopped", "the API server is closed");
+  };
 
   const callEnded = (): void => options.activity?.callEnded();
 
@@ -195,12 +200,14 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     transport: { readonly principal?: Principal; readonly tls?: TlsOptions },
     bind: (listener: Listener) => Promise<void>,
   ): Promise<Listener> => {
-    if (closing !== undefined) throw new PortwayError("stopped", "the API server is closed");
+    mustBeOpen();
     const handle = letIn({ ...admission, tokens, allowedOrigins: new Set(options.allowedOrigins) });
     const listener = createListener({ limits, connections, handle, log, ...transport });
-    listeners.add(listener);
+    const bound = bind(listener);
+    listeners.set(listener, bound);
     try {
-      await bind(listener);
+      await bound;
+      mustBeOpen();
     } catch (error) {
       listeners.delete(listener);
       await listener.close();
@@ -250,7 +257,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
     close({ graceMs = defaultGraceMs } = {}) {
       closing ??= (async () => {
         streams.endAll();
-        const unbound = [...listeners].map((listener) => listener.close());
+        // What is closed before it is bound is bound all the same.
+        const unbound = [...listeners].map(([listener, bound]) => bound.then(listener.close, listener.close));
         await connections.close(graceMs);
         await Promise.all(unbound);
         connections[Symbol.dispose]();

@@ -67,7 +67,7 @@ function capped(timeout: string, maxMs: number): string {
   return /[HMSmun]$/.test(timeout) ? `${maxMs}m` : String(maxMs);
 }
 
-/** Undefined for what is no timeresponse. */
+/** Undefined for what is no timeout. */
 export function timeoutMsOf(timeout: string): number | undefined {
   const match = /^(\d{1,10})([HMSmun])?$/.exec(timeout);
   if (match === null) return undefined;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import http from "node:http";
 import http2 from "node:http2";
 import net from "node:net";
@@ -46,6 +47,18 @@ test("a call that is canceled by its caller ends the engine's signal, over every
     );
     assert.equal((await toldError(call)).code, Code.Canceled);
     assert.ok((await ended).aborted);
+  }
+});
+
+test("a server that is closed while it binds is bound nowhere afterwards", async (t) => {
+  const { server, directory } = await apiFixture(t);
+  const socketPath = join(directory, "run", "api.sock");
+  const binding = [server.listenUnix(socketPath), server.listenTcp({ host: "127.0.0.1", port: 0 })];
+  const outcomes = Promise.allSettled(binding);
+  await server.close();
+  assert.equal(existsSync(socketPath), false);
+  for (const outcome of await outcomes) {
+    assert.equal(outcome.status === "rejected" && outcome.reason.code, "stopped");
   }
 });
 
