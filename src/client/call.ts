@@ -45,25 +45,25 @@ export function createCall(
     const message = create(method.input, input);
     const isRepeatable = withRequestId(method, message) || method.idempotency === noSideEffects;
     const path = `/${method.parent.typeName}/${method.name}`;
-    const timeoutMs = callOptions.timeoutMs ?? options.timeoutMs;
+    const timeoutMs = deadlineOf(callOptions.timeoutMs ?? options.timeoutMs);
     const limit = limitOf(timeoutMs, method.name, closed, callOptions.signal);
     const backoff = new Backoff({
       firstMs: firstDelayMs,
       maxMs: maxDelayMs,
       random: () => options.pace.random(),
     });
-    const endMs = options.pace.nowMs() + timeoutMs;
+    const endMs = options.pace.nowMs() + (timeoutMs ?? Infinity);
     const body = toBinary(method.input, message);
     const headers = { ...options.headers, ...headersOf(callOptions.headers) };
     try {
       for (let attempt = 1; ; attempt += 1) {
         limit.signal.throwIfAborted();
-        const leftMs = Math.max(1, Math.ceil(endMs - options.pace.nowMs()));
+        const leftMs = endMs - options.pace.nowMs();
         try {
           const sent = {
             path,
             body,
-            headers: { ...headers, "connect-timeout-ms": String(leftMs) },
+            headers: { ...headers, ...(timeoutMs !== undefined && timeoutHeader(leftMs)) },
             signal: limit.signal,
           };
           const response = await (await exchange()).post(sent);
@@ -93,6 +93,19 @@ function withRequestId(method: DescMethodUnary, message: Message): boolean {
   const fields = message as Message & { requestId: string };
   if (fields.requestId === "") fields.requestId = crypto.randomUUID();
   return true;
+}
+
+/** The longest that a timer can wait. */
+const longestTimerMs = 2 ** 31 - 1;
+
+/** Undefined for what is no deadline: 0 and less, as CallOptions has it, and more than a timer can wait. */
+export function deadlineOf(timeoutMs: number | undefined): number | undefined {
+  return timeoutMs !== undefined && timeoutMs > 0 && timeoutMs <= longestTimerMs ? timeoutMs : undefined;
+}
+
+/** Tells the daemon how long it is waited for. */
+export function timeoutHeader(leftMs: number): Record<string, string> {
+  return { "connect-timeout-ms": String(Math.max(1, Math.ceil(leftMs))) };
 }
 
 export interface Limit extends Disposable {

@@ -32,7 +32,10 @@ export function checkBaseUrl(text: unknown): asserts text is string {
 }
 
 export interface ClientOptions {
-  /** How long a call may take, all its attempts together, where the call gives no `timeoutMs` of its own. */
+  /**
+   * How long a call may take, all its attempts together, where the call gives no `timeoutMs` of its own; 0 is without
+   * end.
+   */
   readonly timeoutMs?: number;
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;

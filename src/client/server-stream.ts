@@ -1,6 +1,6 @@
 import type { DescMessage, DescMethodServerStreaming, Message, MessageInitShape } from "@bufbuild/protobuf";
 import type { CallOptions } from "@connectrpc/connect";
-import { asCallError, headersOf, type Libraries, limitOf } from "./call.js";
+import { asCallError, deadlineOf, headersOf, type Libraries, limitOf, timeoutHeader } from "./call.js";
 import { CallError, connectErrorOf, errorOfJson, tooLargeAnswer } from "./call-error.js";
 import type { Exchange } from "./exchange.js";
 import type { ClientOptions } from "./options.js";
@@ -23,7 +23,8 @@ export async function* openStream(
   input: MessageInitShape<DescMessage>,
   callOptions: CallOptions = {},
 ): AsyncGenerator<Message, void, undefined> {
-  const { timeoutMs, signal } = callOptions;
+  const { signal } = callOptions;
+  const timeoutMs = deadlineOf(callOptions.timeoutMs);
   const limit = limitOf(timeoutMs, method.name, closed, signal);
   try {
     const { create, fromBinary, toBinary } = await libraries.protobuf();
@@ -31,7 +32,7 @@ export async function* openStream(
     const headers = {
       ...options.headers,
       ...headersOf(callOptions.headers),
-      ...(timeoutMs !== undefined && { "connect-timeout-ms": String(Math.max(1, Math.ceil(timeoutMs))) }),
+      ...(timeoutMs !== undefined && timeoutHeader(timeoutMs)),
     };
     limit.signal.throwIfAborted();
     const path = `/${method.parent.typeName}/${method.name}`;

@@ -219,6 +219,19 @@ test("a call without an answer ends at its deadline", async () => {
   });
 });
 
+test("a deadline of 0, or beyond what a timer can wait, is none", async () => {
+  await using daemon = await fakeDaemon(answerProto(nodeN1));
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  for (const timeoutMs of [0, -1, 2 ** 31, Number.POSITIVE_INFINITY]) {
+    const { node } = await client.nodes.getNode({ name: "nodes/n1" }, { timeoutMs });
+    assert.equal(node?.name, "nodes/n1", `${timeoutMs}`);
+  }
+  assert.deepEqual(
+    daemon.asked.map(({ headers }) => headers["connect-timeout-ms"]),
+    [undefined, undefined, undefined, undefined],
+  );
+});
+
 test("an answer that stops in the middle ends at the deadline as well", async () => {
   await using daemon = await fakeDaemon((_asked, response) => {
     response.writeHead(200, { "content-type": "application/proto", "content-length": 100 });
