@@ -33,7 +33,7 @@ export interface EmbeddedNodeOptions {
 
 /** How long something new is waited for; what is given up is taken away again. */
 export interface TimeoutOptions {
-  /** Milliseconds; each method says what it is if not given. */
+  /** Milliseconds, above 0; Infinity waits without end. Each method says what it is if not given. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
 }
@@ -248,7 +248,8 @@ export class EmbeddedNode implements AsyncDisposable {
     }
     const closed = this.#closed.signal;
     signal?.throwIfAborted();
-    return { waitMs: timeoutMs, signal: signal === undefined ? closed : AbortSignal.any([signal, closed]) };
+    const waitMs = Math.min(timeoutMs, farAwayMs);
+    return { waitMs, signal: signal === undefined ? closed : AbortSignal.any([signal, closed]) };
   }
 }
 

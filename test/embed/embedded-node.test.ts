@@ -221,6 +221,14 @@ test("what is asked for wrongly is refused with what was expected", async () => 
   using _hop = node.hop();
 });
 
+test("a wait without end, or beyond what a timer can wait, goes on until there is an answer", async () => {
+  await using node = await createNode();
+  const later = (): Promise<string> => new Promise((resolve) => setTimeout(resolve, 20, "late"));
+  using _worker = node.worker("slow", later, { concurrency: 2 });
+  const waits = [2 ** 31, Infinity].map((timeoutMs) => node.send("/service/slow", "x", { timeoutMs }));
+  for (const wait of waits) assert.equal((await wait).text, "late");
+});
+
 test("the end of a node ends what waits for it and closes all that it has", async () => {
   const node = await createNode({ listen: "127.0.0.1:0" });
   const { address } = node;
