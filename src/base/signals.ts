@@ -1,6 +1,7 @@
 import { PortwayError } from "./errors.js";
 
-export interface Deadline extends Disposable {
+/** A signal that stands on others. */
+export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;
 }
 
@@ -8,7 +9,7 @@ export interface Deadline extends Disposable {
  * A signal that ends after `timeoutMs` (with `timed_out` and what was waited for) or with `parent`, whichever is
  * first. Dispose it when the wait is over: that leaves no listener on `parent` and no timer.
  */
-export function deadline(timeoutMs: number, waitedFor: string, parent?: AbortSignal): Deadline {
+export function deadline(timeoutMs: number, waitedFor: string, parent?: AbortSignal): LinkedSignal {
   const controller = new AbortController();
   const timer = setTimeout(
     () => controller.abort(new PortwayError("timed_out", `${waitedFor} took longer than ${timeoutMs} ms`)),
@@ -22,6 +23,24 @@ export function deadline(timeoutMs: number, waitedFor: string, parent?: AbortSig
     [Symbol.dispose]() {
       clearTimeout(timer);
       parent?.removeEventListener("abort", onParent);
+    },
+  };
+}
+
+/**
+ * A signal that ends with the first of `signals`. Dispose it when nobody waits any more: that leaves no listener, where
+ * AbortSignal.any leaves something on a signal that lives on.
+ */
+export function anyOf(...signals: readonly AbortSignal[]): LinkedSignal {
+  const controller = new AbortController();
+  const onEnd = ({ target }: Event): void => controller.abort((target as AbortSignal).reason);
+  const ended = signals.find(({ aborted }) => aborted);
+  if (ended !== undefined) controller.abort(ended.reason);
+  else for (const signal of signals) signal.addEventListener("abort", onEnd, { once: true });
+  return {
+    signal: controller.signal,
+    [Symbol.dispose]() {
+      for (const signal of signals) signal.removeEventListener("abort", onEnd);
     },
   };
 }

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
+import { anyOf } from "../base/signals.js";
 import { parseSocketAddress } from "../model/socket-address.js";
 import { ChangeLog } from "../node/change-log.js";
 import type { WaitOptions } from "../node/engine.js";
@@ -111,7 +112,8 @@ export class EmbeddedNode implements AsyncDisposable {
   /** Dials the node at `peer` (`host:port`). Rejects with `connect_failed` if it is not there after 10 s. */
   async connect(peer: string, options: TimeoutOptions = {}): Promise<Connection> {
     const { connections } = this.#open();
-    const { resource } = await connections.create("", { peerAddress: peer }, this.#waitOf(options));
+    using wait = this.#waitOf(options);
+    const { resource } = await connections.create("", { peerAddress: peer }, wait);
     const { id, status } = resource;
     return part(
       { route: `/worker/${status.workerAddress}`, liveness: () => connections.get(id).status.liveness },
@@ -132,7 +134,7 @@ export class EmbeddedNode implements AsyncDisposable {
     if (relays.list().some(({ id }) => id === name)) {
       throw new PortwayError("already_exists", `node ${this.name} has a relay "${name}" already`, { name });
     }
-    const wait = this.#waitOf(options);
+    using wait = this.#waitOf(options);
     const { status } = (await relays.create(name, { at, relayAddress: "" }, wait)).resource;
     if (status.liveness.state !== "active") {
       relays.delete(name);
@@ -164,7 +166,8 @@ export class EmbeddedNode implements AsyncDisposable {
     options: TimeoutOptions = {},
   ): Promise<Inlet> {
     const { portals } = this.#open();
-    const { resource } = await portals.createInlet("", { bindAddress: from, to }, this.#waitOf(options));
+    using wait = this.#waitOf(options);
+    const { resource } = await portals.createInlet("", { bindAddress: from, to }, wait);
     const { id, status } = resource;
     return part({ address: status.boundAddress, liveness: () => portals.getInlet(id).status.path }, () =>
       portals.deleteInlet(id),
@@ -199,9 +202,9 @@ export class EmbeddedNode implements AsyncDisposable {
   async send(to: string, payload: Payload, options: SendOptions = {}): Promise<Reply> {
     const node = this.#open();
     const { encoding = "bare" } = options;
-    const { waitMs: timeoutMs, signal } = this.#waitOf(options);
-    const request = { node: "", to, payload: encodePayload(payload, encoding), timeoutMs };
-    const reply = await node.sendMessage(request, signal);
+    using wait = this.#waitOf(options);
+    const request = { node: "", to, payload: encodePayload(payload, encoding), timeoutMs: wait.waitMs };
+    const reply = await node.sendMessage(request, wait.signal);
     let bytes: Uint8Array;
     try {
       bytes = decodePayload(reply.payload, encoding);
@@ -240,8 +243,8 @@ export class EmbeddedNode implements AsyncDisposable {
     return this.#node;
   }
 
-  /** The wait ends with the node as well. */
-  #waitOf({ timeoutMs = defaultTimeoutMs, signal }: TimeoutOptions): Required<WaitOptions> {
+  /** The wait ends with the node as well. To be disposed when it is over. */
+  #waitOf({ timeoutMs = defaultTimeoutMs, signal }: TimeoutOptions): Required<WaitOptions> & Disposable {
     if (!(timeoutMs > 0)) {
       const said = `timeoutMs is ${timeoutMs}; expected a number above 0`;
       throw new PortwayError("bad_argument", said, { timeoutMs });
@@ -249,7 +252,7 @@ export class EmbeddedNode implements AsyncDisposable {
     const closed = this.#closed.signal;
     signal?.throwIfAborted();
     const waitMs = Math.min(timeoutMs, farAwayMs);
-    return { waitMs, signal: signal === undefined ? closed : AbortSignal.any([signal, closed]) };
+    return { waitMs, ...anyOf(closed, ...(signal === undefined ? [] : [signal])) };
   }
 }
 

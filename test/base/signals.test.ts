@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { getEventListeners } from "node:events";
 import { test } from "node:test";
-import { abortable, deadline, deferred } from "../../src/base/signals.js";
+import { abortable, anyOf, deadline, deferred } from "../../src/base/signals.js";
 
 const listeners = (signal: AbortSignal): number => getEventListeners(signal, "abort").length;
 
@@ -32,6 +32,27 @@ test("a deadline of a parent that has ended has ended", () => {
   const limit = deadline(60_000, "a dial", AbortSignal.abort(reason));
   assert.equal(limit.signal.reason, reason);
   limit[Symbol.dispose]();
+});
+
+test("any of some signals ends with the first of them, for its reason", () => {
+  const [one, other] = [new AbortController(), new AbortController()];
+  const first = anyOf(one.signal, other.signal);
+  assert.equal(first.signal.aborted, false);
+  const reason = new Error("stopped");
+  other.abort(reason);
+  one.abort(new Error("too late"));
+  assert.equal(first.signal.reason, reason);
+  assert.equal(anyOf(new AbortController().signal, other.signal).signal.reason, reason);
+});
+
+test("any of some signals, disposed, leaves no listener and does not end any more", () => {
+  const [one, other] = [new AbortController(), new AbortController()];
+  const first = anyOf(one.signal, other.signal);
+  assert.deepEqual([listeners(one.signal), listeners(other.signal)], [1, 1]);
+  first[Symbol.dispose]();
+  assert.deepEqual([listeners(one.signal), listeners(other.signal)], [0, 0]);
+  one.abort();
+  assert.equal(first.signal.aborted, false);
 });
 
 test("a deadline that is disposed leaves no listener and does not end any more", (context) => {
