@@ -25,7 +25,7 @@ export interface OpenWorkerOptions {
   readonly queueMessages?: number;
   /** How long the worker stays at the daemon while it is not reached from here; 60 s if not given. */
   readonly resumeWindowMs?: number;
-  /** Ends the worker. */
+  /** Ends the worker, as `close` does. */
   readonly signal?: AbortSignal;
   /** For tests: how a wait between two attempts is waited, and what time it is. */
   readonly pace?: Pace;
@@ -100,6 +100,10 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
   const steer = async (request: SteerWorkerRequest["request"]): Promise<void> => {
     await messages.steerWorker({ token, request });
   };
+  const free = (): Promise<void> => steer({ case: "close", value: create(CloseSchema) });
+  // Otherwise the daemon would keep the worker for whoever comes back within the resume window.
+  const onSignal = (): void => void free().catch(() => {});
+  signal?.addEventListener("abort", onSignal, { once: true });
 
   const read = async function* (): AsyncGenerator<ReceivedMessage, void, undefined> {
     // The daemon keeps what is not acknowledged in the worker's queue.
@@ -125,10 +129,11 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
   const close = async (): Promise<void> => {
     if (closed.signal.aborted) return;
     try {
-      await steer({ case: "close", value: create(CloseSchema) });
+      await free();
     } catch (error) {
       if (failureOf(error).code !== "not_found") throw error;
     } finally {
+      signal?.removeEventListener("abort", onSignal);
       closed.abort();
     }
   };

@@ -7,6 +7,7 @@ import {
   SteerWorkerRequestSchema,
   SteerWorkerResponseSchema,
 } from "../../gen/portway/v1/message_service_pb.js";
+import { deferred } from "../../src/base/signals.js";
 import { failureOf } from "../../src/client/errors.js";
 import { createPortwayClient } from "../../src/client/portway-client.js";
 import { openWorker } from "../../src/client/worker.js";
@@ -120,5 +121,24 @@ test("closing a worker ends the loop that reads it", async () => {
   await worker.close();
   await worker.close();
   await read;
+  assert.deepEqual(steered(daemon.asked), ["secret close"]);
+});
+
+test("the end of a worker's signal ends the loop that reads it, and frees its address", async () => {
+  const freed = deferred<void>();
+  const answer = daemonWith(answerStream([opened]));
+  await using daemon = await fakeDaemon((asked, response) => {
+    if (asked.path.endsWith("/SteerWorker")) freed.resolve();
+    answer(asked, response);
+  });
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  const ending = new AbortController();
+  const worker = await openWorker(client.messages, { node: "nodes/n1", signal: ending.signal });
+  const read = (async () => {
+    for await (const _one of worker);
+  })();
+  ending.abort();
+  await assert.rejects(read, (error) => failureOf(error).code === "canceled");
+  await freed.promise;
   assert.deepEqual(steered(daemon.asked), ["secret close"]);
 });
