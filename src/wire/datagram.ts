@@ -3,10 +3,10 @@ import { CborReader, headBytesOf, malformed, writeHeadOf } from "./cbor.js";
 /** The version that every datagram begins with. */
 export const datagramVersion = 1;
 
-/**
- * The most bytes of a message in one datagram, which then has at most 508: what every IPv4 host must be able to take,
- * without its headers.
- */
+/** The most bytes of a datagram that is written: what every IPv4 host must be able to take, without its headers. */
+export const maxDatagramBytes = 508;
+
+/** The most bytes of a message in one of them. */
 export const maxPartBytes = 493;
 
 const biggestNumber = 0xffff;

@@ -26,6 +26,10 @@ export class AssemblyBudget {
     this.#left = bytes;
   }
 
+  get leftBytes(): number {
+    return this.#left;
+  }
+
   roomFor(holder: BudgetHolder): AssemblyRoom {
     const share: Share = { holder, bytes: 0 };
     return {
