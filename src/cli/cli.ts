@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
 import { resolve } from "node:path";
+import type { CallOptions } from "@connectrpc/connect";
 import { version } from "../base/version.js";
 import type { PortwayClient } from "../client/client.js";
 import { homeAt } from "../home/home.js";
@@ -78,14 +79,14 @@ export class Cli implements AsyncDisposable {
     }
   }
 
-  /** Options of a call: its deadline, with `extraMs` for what the daemon itself waits for. */
-  call(extraMs = 0): { timeoutMs: number } {
+  /** Options of a call: its deadline, with `extraMs` for what the daemon itself waits for, and what cancels it. */
+  call(extraMs = 0, signal?: AbortSignal): CallOptions {
     const given = this.io.env["PORTWAY_DEFAULT_TIMEOUT"];
     const timeoutMs =
       given === undefined || given === ""
         ? callTimeoutMs
         : naming("PORTWAY_DEFAULT_TIMEOUT", () => parseDuration(given));
-    return { timeoutMs: timeoutMs + extraMs };
+    return { timeoutMs: timeoutMs + extraMs, ...(signal === undefined ? {} : { signal }) };
   }
 
   /** For the `requestId` of a mutation: a repetition by the client is recognised by the daemon. */

@@ -12,26 +12,35 @@ const relayWaitMs = 5_000;
 
 /**
  * Creates what a configuration asks for: relays, inlets, outlets, in this order. When one can't be created, those that
- * were are deleted again, newest first, and the error names the place in the configuration.
+ * were are deleted again, newest first, and the error names the place in the configuration. When `signal` ends before
+ * all is there, the call that is under way is canceled, they are deleted too, and the answer is false.
  */
-export async function createConfigured(cli: Cli, node: string, config: NodeConfig): Promise<void> {
+export async function createConfigured(
+  cli: Cli,
+  node: string,
+  config: NodeConfig,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
   const undo: (() => Promise<unknown>)[] = [];
   const client = await cli.client();
   let place = "";
   try {
     for (const relay of config.relays) {
       place = relay.place;
+      signal?.throwIfAborted();
       const { name } = await createRelay(cli, {
         node: relay.to ?? node,
         id: relay.name ?? "default",
         at: await resolveRoute(cli, "at", atRoute(relay.at)),
         relayAddress: relay.relayAddress ?? "",
         waitMs: relay.noConnectionWait ? 0 : (relay.connectionWaitMs ?? relayWaitMs),
+        signal,
       });
       undo.push(() => client.relays.deleteRelay({ name, requestId: cli.requestId() }, cli.call()));
     }
     for (const inlet of config.inlets) {
       place = inlet.place;
+      signal?.throwIfAborted();
       const waitMs = inlet.noConnectionWait ? 0 : (inlet.connectionWaitMs ?? defaultConnectionWaitMs);
       const at = inlet.at ?? node;
       const created = await createInlet(cli, {
@@ -42,6 +51,7 @@ export async function createConfigured(cli: Cli, node: string, config: NodeConfi
         waitMs,
         ...(inlet.timeoutMs === undefined ? {} : { timeoutMs: inlet.timeoutMs }),
         retryWaitMs: inlet.retryWaitMs,
+        signal,
       });
       const { name } = created;
       undo.push(() => client.portals.deleteInlet({ name, requestId: cli.requestId() }, cli.call()));
@@ -49,6 +59,7 @@ export async function createConfigured(cli: Cli, node: string, config: NodeConfi
     }
     for (const outlet of config.outlets) {
       place = outlet.place;
+      signal?.throwIfAborted();
       const { name } = await createOutlet(cli, {
         node: outlet.at ?? node,
         id: outlet.from ?? "",
@@ -56,10 +67,12 @@ export async function createConfigured(cli: Cli, node: string, config: NodeConfi
       });
       undo.push(() => client.portals.deleteOutlet({ name, requestId: cli.requestId() }, cli.call()));
     }
+    return true;
   } catch (error) {
     for (const step of undo.reverse()) {
       await step().catch((failed: unknown) => cli.notices.trace(1, `could not undo: ${messageOf(failed)}`));
     }
+    if (signal?.aborted) return false;
     throw await placed(error, place);
   }
 }

@@ -8,32 +8,32 @@ import { idOf } from "./names.js";
 
 const lookMs = 2_000;
 
+/** Ends when a node in the foreground shall: at an interruption or, with `exitOnEof`, at the end of standard input. */
+export function foregroundEnd(cli: Cli, exitOnEof: boolean): AbortSignal {
+  const interruption = cli.io.interruption();
+  if (!exitOnEof) return interruption;
+  const over = new AbortController();
+  const end = (): void => over.abort();
+  interruption.addEventListener("abort", end, { once: true });
+  void cli.io.stdin.end().then(end, end);
+  return over.signal;
+}
+
 interface Foreground {
   readonly node: Node;
-  readonly interruption: AbortSignal;
-  /** End at the end of standard input too. */
-  readonly exitOnEof: boolean;
+  readonly end: AbortSignal;
   readonly remove: () => Promise<void>;
 }
 
 /**
- * Stays until it is interrupted or, if that is asked for, until standard input ends; then deletes the node. Throws if
- * the node goes away before: someone deleted or stopped it, or its daemon is gone.
+ * Stays until `end`; then deletes the node. Throws if the node goes away before: someone deleted or stopped it, or its
+ * daemon is gone.
  */
-export async function stayInForeground(cli: Cli, foreground: Foreground): Promise<number> {
-  const { node, interruption, exitOnEof, remove } = foreground;
-  const over = new AbortController();
-  const end = (): void => over.abort();
-  interruption.addEventListener("abort", end, { once: true });
-  if (interruption.aborted) end();
-  if (exitOnEof) void cli.io.stdin.end().then(end, end);
-  if (cli.output.isForPeople) cli.notices.info(`The node ${idOf(node.name)} is deleted at Ctrl-C.`);
-  try {
-    await watch(cli, node, over.signal);
-  } finally {
-    interruption.removeEventListener("abort", end);
-  }
-  await cli.notices.during(`Deleting the node ${idOf(node.name)}`, remove());
+export async function stayInForeground(cli: Cli, { node, end, remove }: Foreground): Promise<number> {
+  const id = idOf(node.name);
+  if (cli.output.isForPeople && !end.aborted) cli.notices.info(`The node ${id} is deleted at Ctrl-C.`);
+  await watch(cli, node, end);
+  await cli.notices.during(`Deleting the node ${id}`, remove());
   return 0;
 }
 
@@ -43,7 +43,7 @@ async function watch(cli: Cli, node: Node, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     try {
       await sleep(lookMs, undefined, { signal });
-      const { node: now } = await nodes.getNode({ name: node.name }, { ...cli.call(), signal });
+      const { node: now } = await nodes.getNode({ name: node.name }, cli.call(0, signal));
       if (now === undefined || now.uid !== node.uid || !isRunning(now)) throw gone(node, "was stopped");
     } catch (error) {
       if (signal.aborted) return;

@@ -25,7 +25,7 @@ export interface Source {
   readonly isTerminal: boolean;
   /** The next line without its end; undefined at the end. */
   readLine(): Promise<string | undefined>;
-  /** Reads and forgets what comes, until the end. */
+  /** Reads and forgets what comes, until the end. Does not keep the process alive. */
   end(): Promise<void>;
 }
 

@@ -81,6 +81,8 @@ class StandardInput implements Source {
   }
 
   async end(): Promise<void> {
+    // A file has no such method: it ends by itself.
+    (process.stdin as Partial<ReadStream>).unref?.();
     while ((await this.#read()) !== undefined);
   }
 

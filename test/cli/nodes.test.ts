@@ -187,6 +187,26 @@ describe("node create in the foreground", () => {
     assert.equal(io.daemon.nodes.size, 0);
   });
 
+  for (const [what, method] of [
+    ["relays", "CreateRelay"],
+    ["tcp-inlets", "CreateInlet"],
+  ] as const) {
+    test(`ends at once when it is interrupted while its ${what} are created`, async () => {
+      const io = new FakeIo();
+      await portway("node create other", { daemon: io.daemon });
+      io.daemon.silent.add(method);
+      const to = "/dnsaddr/localhost/tcp/9/service/outlet";
+      const text = `{name: n1, foreground: true, relays: {b: {at: /node/other}}, tcp-inlets: {a: {to: ${to}}, b: {to: ${to}}}}`;
+      const running = run(["node", "create", text], io);
+      await until(() => io.daemon.calls.includes(method));
+      io.interrupt.abort("SIGINT");
+      assert.equal(await running, 0);
+      assert.deepEqual([...io.daemon.nodes.keys()], ["other"]);
+      assert.equal(io.daemon.calls.filter((name) => name === method).length, 1);
+      assert.equal(io.stdout.text, "");
+    });
+  }
+
   test("fails when its node is deleted by someone else", async () => {
     const io = new FakeIo();
     const running = run(["node", "create", "n1", "-f"], io);

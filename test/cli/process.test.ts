@@ -130,10 +130,14 @@ describe("a command", () => {
     assert.equal(await machine.run(line, { stdin: `${relay}\n` }), "HELLO");
   });
 
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    test(`in the foreground deletes its node at ${name}`, async () => {
+  for (const [name, flags] of [
+    ["SIGINT", ["-f"]],
+    ["SIGTERM", ["-f"]],
+    ["SIGTERM", ["-f", "-e"]],
+  ] as const) {
+    test(`in the foreground deletes its node at ${name}, ${flags.join(" ")}`, async () => {
       await using machine = new Machine();
-      const child = machine.spawn(["node", "create", "n1", "-f"], { stdio: ["pipe", "pipe", "inherit"] });
+      const child = machine.spawn(["node", "create", "n1", ...flags], { stdio: ["pipe", "pipe", "inherit"] });
       await once(child.stdout!, "data");
       child.kill(name);
       const [code] = await once(child, "exit");

@@ -58,6 +58,8 @@ export class FakeDaemon {
   readonly calls: string[] = [];
   /** Reasons that the next calls of a method fail with, the first one first. */
   readonly failures = new Map<string, string[]>();
+  /** Methods whose calls are never answered: they end when they are canceled. */
+  readonly silent = new Set<string>();
   defaultNode = "";
   version = version;
   pageSize = 2;
@@ -163,6 +165,7 @@ export function createFakeClient(daemon: FakeDaemon): PortwayClient {
           daemon.calls.push(request.method.name);
           const reason = daemon.failures.get(request.method.name)?.shift();
           if (reason !== undefined) throw failure(Code.Unavailable, reason, `made to fail with ${reason}`);
+          if (daemon.silent.has(request.method.name)) await canceled(request.signal);
           return await next(request);
         },
       ],
@@ -176,6 +179,11 @@ export function createFakeClient(daemon: FakeDaemon): PortwayClient {
     system: createClient(SystemService, transport),
     [Symbol.dispose]() {},
   };
+}
+
+async function canceled(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+  throw new ConnectError("canceled", Code.Canceled);
 }
 
 function routes(router: ConnectRouter, daemon: FakeDaemon): void {

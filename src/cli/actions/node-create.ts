@@ -6,7 +6,7 @@ import type { NodeConfig } from "../config/node-config.js";
 import { readConfiguration, sourceOf } from "../config-source.js";
 import { createConfigured } from "../configured-resources.js";
 import { reasonOf } from "../failure.js";
-import { stayInForeground } from "../foreground.js";
+import { foregroundEnd, stayInForeground } from "../foreground.js";
 import { isRunning, nodeJson } from "../forms/node.js";
 import { idOf, parseName } from "../names.js";
 import { createUnnamedNode } from "../target-node.js";
@@ -43,23 +43,24 @@ export async function create(
   const exitOnEof = options.exitOnEof ?? config?.exitOnEof ?? false;
   if (exitOnEof && !isForeground) throw new PortwayError("bad_argument", "--exit-on-eof needs --foreground");
   // Heard from now on, so that Ctrl-C while the node is being made takes it away as well.
-  const interruption = isForeground ? cli.io.interruption() : undefined;
+  const end = isForeground ? foregroundEnd(cli, exitOnEof) : undefined;
   const { node, isNew } = await createNode(cli, newNode(options, config, name));
   const id = idOf(node.name);
   try {
     warnOf(cli, node);
-    if (config !== undefined) await createConfigured(cli, id, config);
-    await cli.output.print({
-      plain: (style) => `${style.green("✔")} Created the node ${style.bold(id)}`,
-      machine: id,
-      json: async () => nodeJson(await nodeDetails(cli, id)),
-    });
+    if (config === undefined || (await createConfigured(cli, id, config, end))) {
+      await cli.output.print({
+        plain: (style) => `${style.green("✔")} Created the node ${style.bold(id)}`,
+        machine: id,
+        json: async () => nodeJson(await nodeDetails(cli, id)),
+      });
+    }
   } catch (error) {
     if (isNew) await deleteNode(cli, id);
     throw error;
   }
-  if (interruption === undefined) return 0;
-  return await stayInForeground(cli, { node, interruption, exitOnEof, remove: () => deleteNode(cli, id) });
+  if (end === undefined) return 0;
+  return await stayInForeground(cli, { node, end, remove: () => deleteNode(cli, id) });
 }
 
 /** The flags win over the configuration. */

@@ -57,11 +57,13 @@ export interface NewRelay {
   readonly relayAddress: string;
   /** 0 does not wait. */
   readonly waitMs: number;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Throws if the relay is there already, or can't come up by itself: then nothing is left. */
 export async function createRelay(cli: Cli, relay: NewRelay): Promise<Relay> {
-  const { node, id, at, relayAddress, waitMs } = relay;
+  const { node, id, at, relayAddress, waitMs, signal } = relay;
   const { relays } = await cli.client();
   const creating = relays.createRelay(
     {
@@ -71,7 +73,7 @@ export async function createRelay(cli: Cli, relay: NewRelay): Promise<Relay> {
       requestId: cli.requestId(),
       wait: protoDuration(waitMs),
     },
-    cli.call(waitMs),
+    cli.call(waitMs, signal),
   );
   const { relay: created, alreadyExisted } = await cli.notices.during(
     `Waiting for the relay ${id} at ${at}`,

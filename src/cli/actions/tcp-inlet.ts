@@ -72,11 +72,13 @@ export interface NewInlet {
   readonly waitMs: number;
   readonly timeoutMs?: number;
   readonly retryWaitMs: number | undefined;
+  /** Cancels the call. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Throws if the inlet is there already, or can't work as it was asked for: then nothing is left. */
 export async function createInlet(cli: Cli, inlet: NewInlet): Promise<Inlet> {
-  const { node, id, bindAddress, to, waitMs, timeoutMs = defaultTimeoutMs, retryWaitMs } = inlet;
+  const { node, id, bindAddress, to, waitMs, timeoutMs = defaultTimeoutMs, retryWaitMs, signal } = inlet;
   const { portals } = await cli.client();
   const creating = portals.createInlet(
     {
@@ -90,7 +92,7 @@ export async function createInlet(cli: Cli, inlet: NewInlet): Promise<Inlet> {
       requestId: cli.requestId(),
       wait: protoDuration(waitMs),
     },
-    { timeoutMs: timeoutMs + waitMs },
+    { timeoutMs: timeoutMs + waitMs, ...(signal === undefined ? {} : { signal }) },
   );
   const { inlet: created, alreadyExisted } = await cli.notices.during(
     `Waiting for the path to ${to}`,
