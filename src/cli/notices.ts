@@ -1,10 +1,6 @@
 import type { Sink } from "./io.js";
 import type { Style } from "./style.js";
-
-const frames = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
-const frameMs = 100;
-const quietMs = 1000;
-const clearLine = "\r\u001b[2K";
+import { Waits } from "./waits.js";
 
 /** Standard error: warnings, hints, and what is being waited for. Nothing of it but errors under `--quiet`. */
 export class Notices {
@@ -12,12 +8,14 @@ export class Notices {
   readonly style: Style;
   readonly #quiet: boolean;
   readonly #verbosity: number;
+  readonly #waits: Waits;
 
   constructor(sink: Sink, style: Style, options: { readonly quiet: boolean; readonly verbosity: number }) {
     this.#sink = sink;
     this.style = style;
     this.#quiet = options.quiet;
     this.#verbosity = options.verbosity;
+    this.#waits = new Waits(sink, style);
   }
 
   /** Something that a person should know although the command succeeds. */
@@ -40,43 +38,19 @@ export class Notices {
     this.#line(text);
   }
 
-  /**
-   * Waits for `promise`; when that takes longer than a second, `text` is shown: on a terminal with a spinner and the
-   * seconds, which vanish at the end, elsewhere as one line.
-   */
+  /** Waits for `promise`; when that takes longer than a second, `text` is shown. */
   async during<T>(text: string, promise: Promise<T>): Promise<T> {
-    if (this.#quiet) return await promise;
-    const startedMs = performance.now();
-    let shown = false;
-    let frame = 0;
-    const show = (): void => {
-      if (!this.#sink.isTerminal) {
-        if (!shown) this.#line(`${text}…`);
-        shown = true;
-        return;
-      }
-      shown = true;
-      const seconds = Math.floor((performance.now() - startedMs) / 1000);
-      const mark = frames[frame++ % frames.length]!;
-      const room = Math.max((this.#sink.columns ?? 80) - 10, 10);
-      const fitting = text.length > room ? `${text.slice(0, room - 1)}…` : text;
-      this.#sink.write(`${clearLine}${this.style.cyan(mark)} ${fitting}… ${this.style.dim(`${seconds} s`)}`);
-    };
-    let interval: NodeJS.Timeout | undefined;
-    const first = setTimeout(() => {
-      show();
-      if (this.#sink.isTerminal) interval = setInterval(show, frameMs);
-    }, quietMs);
-    try {
-      return await promise;
-    } finally {
-      clearTimeout(first);
-      clearInterval(interval);
-      if (shown && this.#sink.isTerminal) this.#sink.write(clearLine);
-    }
+    return await (this.#quiet ? promise : this.#waits.during(text, promise));
+  }
+
+  /** The same for a call of the API, of which `during` often has more to say. */
+  async calling<T>(promise: Promise<T>): Promise<T> {
+    const text = "Waiting for the daemon's answer";
+    return await (this.#quiet ? promise : this.#waits.during(text, promise, { isGeneral: true }));
   }
 
   #line(text: string): void {
+    this.#waits.wipe();
     this.#sink.write(`${text}\n`);
   }
 }

@@ -3,7 +3,6 @@ import { PortwayError } from "../base/errors.js";
 import { MultiAddr } from "../model/multiaddr.js";
 import { parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import type { Cli } from "./cli.js";
-import type { Source } from "./io.js";
 import { refuseParts } from "./refusals.js";
 
 /**
@@ -11,7 +10,7 @@ import { refuseParts } from "./refusals.js";
  * replaced by the address of the node's listener. `flag` is named in errors.
  */
 export async function resolveRoute(cli: Cli, flag: string, text: string): Promise<string> {
-  const route = parseRoute(flag, await replaceHyphen(flag, text, cli.io.stdin));
+  const route = parseRoute(flag, await replaceHyphen(cli, flag, text));
   const addresses = new Map<string, MultiAddr>();
   for (const { protocol, value } of route.parts) {
     if (protocol === "node" && !addresses.has(value)) addresses.set(value, await nodeAddress(cli, value));
@@ -38,10 +37,10 @@ export function parseRoute(flag: string, text: string): MultiAddr {
  * A segment `-` of a route stands for one line of standard input: `-/service/echo`, `/node/n2/-/service/echo`, `-`.
  * So a command that prints an address can be piped into one that takes a route.
  */
-export async function replaceHyphen(flag: string, text: string, stdin: Source): Promise<string> {
+async function replaceHyphen(cli: Cli, flag: string, text: string): Promise<string> {
   const segments = text.split("/");
   if (!segments.includes("-")) return text;
-  const line = (await stdin.readLine())?.trim() ?? "";
+  const line = (await lineFor(cli, flag))?.trim() ?? "";
   const given = line.split("/").filter((segment) => segment !== "");
   if (given.length === 0) {
     throw new PortwayError("malformed", `${flag}: "-" stands for a line of standard input, and none came`);
@@ -50,6 +49,15 @@ export async function replaceHyphen(flag: string, text: string, stdin: Source): 
   const before = segments.slice(0, at).filter((segment) => segment !== "");
   const after = segments.slice(at + 1).filter((segment) => segment !== "");
   return `/${[...before, ...given, ...after].join("/")}`;
+}
+
+/** Where a person types the line, it is asked for, and nothing moves in the way. */
+async function lineFor(cli: Cli, flag: string): Promise<string | undefined> {
+  const { stdin } = cli.io;
+  if (!stdin.isTerminal)
+    return await cli.notices.during("Waiting for a line of standard input", stdin.readLine());
+  cli.notices.info(`${flag}: type the line that "-" stands for.`);
+  return await stdin.readLine();
 }
 
 /** How a listener that is bound at `address` (`ip:port`) is reached from this machine. */

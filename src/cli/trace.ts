@@ -4,7 +4,10 @@ import type { Notices } from "./notices.js";
 
 type Call = (...args: unknown[]) => unknown;
 
-/** The same client; each call is told on standard error: with `-v` its name and time, with `-vv` the request too. */
+/**
+ * The same client; each call is told on standard error: that it takes long, with `-v` its name and time, with `-vv` the
+ * request too.
+ */
 export function traced(client: PortwayClient, notices: Notices): PortwayClient {
   const wrap = <T extends object>(service: T): T =>
     new Proxy(service, {
@@ -16,15 +19,14 @@ export function traced(client: PortwayClient, notices: Notices): PortwayClient {
           const name = property[0]!.toUpperCase() + property.slice(1);
           notices.trace(2, `${name} ${JSON.stringify(args[0], plain)}`);
           const result = (call as Call).apply(target, args);
-          if (result instanceof Promise) {
-            const done = (outcome: string): void =>
-              notices.trace(1, `${name} ${outcome} after ${formatDuration(performance.now() - startedMs)}`);
-            result.then(
-              () => done("succeeded"),
-              () => done("failed"),
-            );
-          }
-          return result;
+          if (!(result instanceof Promise)) return result;
+          const done = (outcome: string): void =>
+            notices.trace(1, `${name} ${outcome} after ${formatDuration(performance.now() - startedMs)}`);
+          result.then(
+            () => done("succeeded"),
+            () => done("failed"),
+          );
+          return notices.calling(result);
         };
       },
     });

@@ -7,7 +7,7 @@ export interface FakeIoOptions {
   readonly daemon?: FakeDaemon;
   /** True makes all three streams terminals. */
   readonly terminal?: boolean;
-  readonly stdin?: string;
+  readonly stdin?: string | Source;
   readonly env?: Readonly<Record<string, string>>;
   /** No daemon runs. */
   readonly down?: boolean;
@@ -36,7 +36,8 @@ export class FakeIo implements Io {
     const isTerminal = options.terminal ?? false;
     this.stdout = new FakeSink(isTerminal);
     this.stderr = new FakeSink(isTerminal);
-    this.stdin = new FakeSource(isTerminal, options.stdin ?? "");
+    const { stdin = "" } = options;
+    this.stdin = typeof stdin === "string" ? new FakeSource(isTerminal, stdin) : stdin;
     this.env = { PORTWAY_HOME: "/nonexistent/portway", ...options.env };
     this.#down = options.down ?? false;
   }
