@@ -31,6 +31,6 @@ const inlet = await caller.inlet({ to: `${toInside}/service/hop/service/outlet` 
 const page = await fetch(`http://${inlet.address}/`, { headers: { connection: "close" } });
 console.log(`through the portal: ${await page.text()}`);
 
-// With TypeScript, or where Node.js has it, `await using hub = await createNode(…)` closes by itself.
+// With TypeScript, or from Node.js 24 on, `await using hub = await createNode(…)` closes by itself.
 for (const node of [caller, inside, hub]) await node.close();
 server.close();
