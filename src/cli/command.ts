@@ -89,6 +89,21 @@ export class CliCommand extends Command {
     return this.addHelpText("after", `\n${text}`);
   }
 
+  /** `help WORD…` gives the help of what is below this one; a word that is no command is named. */
+  answersHelp(): this {
+    const help = (words: readonly string[]): void => {
+      let found: Command = this;
+      for (const word of words) {
+        const next = found.commands.find((command) => command.name() === word);
+        if (next === undefined) found.error(`unknown command '${word}'`);
+        found = next;
+      }
+      found.help();
+    };
+    this.command("help [command...]").description("print the help of a command").action(help);
+    return this;
+  }
+
   /** A command below this one. */
   verb(usage: string, summary: string): CliCommand {
     return this.command(usage).description(summary).summary(summary).usage(usageOf(usage)) as CliCommand;

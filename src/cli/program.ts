@@ -110,16 +110,17 @@ export async function createProgram(
     .configureHelp({ subcommandTerm: termOf })
     .version(`portway ${version}`, "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
-    .helpCommand("help [command]", "print the help of a command")
     .showSuggestionAfterError(true)
     .allowExcessArguments(false) as CliCommand;
   defineGlobals(program);
   program.addHelpText("after", `\n${rootRemarks}`);
   for (const [name, noun] of Object.entries(nouns)) {
     const command = program.verb(name, noun.summary);
-    if (loaded.includes(name)) (await noun.load())(command, describing);
+    if (!loaded.includes(name)) continue;
+    (await noun.load())(command, describing);
+    if (command.commands.length > 0) command.answersHelp();
   }
-  return program;
+  return program.answersHelp();
 }
 
 export const nounNames: readonly string[] = Object.keys(nouns);

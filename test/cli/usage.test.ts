@@ -89,6 +89,21 @@ describe("help", () => {
     });
   }
 
+  test("of a command below another is found by all its words", async () => {
+    const { stdout } = await portway("node create --help");
+    for (const line of ["help node create", "node help create"]) {
+      assert.deepEqual(await portway(line), { code: 0, stdout, stderr: "" });
+    }
+  });
+
+  test("of a command that there is not names it", async () => {
+    for (const line of ["help bogus", "help node bogus", "node help bogus"]) {
+      const { code, stdout, stderr } = await portway(line);
+      assert.deepEqual({ code, stdout }, { code: 64, stdout: "" });
+      assert.match(stderr, /^error: unknown command 'bogus'\n\nUsage: portway/, line);
+    }
+  });
+
   test("of hop says that it opens the node to whoever reaches it", async () => {
     const { stdout } = await portway("service start --help");
     assert.match(stdout, /opens all workers of\s+the node.*to everyone who can reach the node/s);
