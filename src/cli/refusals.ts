@@ -5,7 +5,7 @@ const noPolicies = "access policies can't be set yet, so it would not be enforce
 const noTls = "portals carry TCP as it is";
 const noProjects = "there are no projects and no Orchestrator";
 const noAuthorities = "there are no authorities and no credentials yet";
-const noUdp = "nodes talk over TCP only";
+const noUdpPortals = "portals are led over TCP: UDP carries messages, not streams";
 const oneProcess = "nodes are not processes of their own here";
 
 /** Flags of `ockam` that would promise something that is not kept here. They are refused, never ignored. */
@@ -19,8 +19,9 @@ export const refusedFlags = {
   tlsCertificateProvider: ["--tls-certificate-provider <ROUTE>", noTls],
   ebpf: ["--ebpf", "there are no eBPF portals: `tcp-inlet` and `tcp-outlet` need no privileges"],
   privileged: ["--privileged", "there are no eBPF portals: `tcp-inlet` and `tcp-outlet` need no privileges"],
-  udp: ["--udp", noUdp],
-  noTcpFallback: ["--no-tcp-fallback", noUdp],
+  udp: ["--udp", noUdpPortals],
+  udpListener: ["--udp", "use `portway udp-listener create`"],
+  noTcpFallback: ["--no-tcp-fallback", noUdpPortals],
   skipHandshake: ["--skip-handshake", "a portal session always begins with a handshake"],
   enableNagle: ["--enable-nagle", "Nagle's algorithm is off on every connection"],
   project: ["--project <NAME>", noProjects],
@@ -70,7 +71,8 @@ export const refusedCommands: Readonly<Record<string, string>> = {
   "kafka-outlet": "only TCP is carried: use `portway tcp-outlet`",
   "kafka-consumer": "only TCP is carried: use `portway tcp-inlet`",
   "kafka-producer": "only TCP is carried: use `portway tcp-inlet`",
-  rendezvous: noUdp,
+  rendezvous:
+    "there is no hole punching: one of two nodes needs a `portway udp-listener` that can be reached",
   run: "use `portway node create CONFIGURATION`",
   environment: "the variables are listed by `portway --help`",
   markdown: "every command has --help",

@@ -8,7 +8,7 @@ import { FakeDaemon } from "../support/fake-services.js";
 const byCommand: Readonly<Record<string, readonly RefusedFlag[]>> = {
   "node create n1": [
     "identity",
-    "udp",
+    "udpListener",
     "launchConfiguration",
     "launchConfig",
     "enrollmentTicket",
@@ -112,6 +112,16 @@ describe("what is not enforced here is refused by name, and nothing is done", ()
       });
     }
   }
+
+  test("what ockam does over UDP is refused with what there is over UDP here", async () => {
+    for (const [line, said] of [
+      ["node create n1 --udp", /use `portway udp-listener create`/],
+      ["tcp-inlet create --to /service/outlet --udp", /portals are led over TCP: UDP carries messages/],
+      ["rendezvous create", /needs a `portway udp-listener` that can be reached/],
+    ] as const) {
+      assert.match((await portway(line)).stderr, said);
+    }
+  });
 
   test("the -a of --authorized is refused under its long name", async () => {
     const { code, stderr } = await portway("relay create r --at n2 -a I12");

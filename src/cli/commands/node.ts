@@ -63,7 +63,7 @@ function describeCreate(create: CliCommand, describing: Describing): void {
     .flag("--variable <NAME=VALUE>", "a variable of the configuration; may be repeated", { repeated: true })
     .refuse(
       "identity",
-      "udp",
+      "udpListener",
       "launchConfiguration",
       "launchConfig",
       "enrollmentTicket",

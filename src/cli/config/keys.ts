@@ -26,7 +26,7 @@ export const refusedOfNode: Refused = {
   vault: refusedFlags.vault[1],
   policy: refusedFlags.allow[1],
   policies: refusedFlags.allow[1],
-  udp: refusedFlags.udp[1],
+  udp: refusedFlags.udpListener[1],
   "launch-config": "use `relays`, `tcp-inlets` and `tcp-outlets`, or `portway service start`",
   "launch-configuration": "use `relays`, `tcp-inlets` and `tcp-outlets`, or `portway service start`",
   "child-process": refusedFlags.childProcess[1],
