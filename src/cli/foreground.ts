@@ -44,7 +44,7 @@ async function watch(cli: Cli, node: Node, signal: AbortSignal): Promise<void> {
     try {
       await sleep(lookMs, undefined, { signal });
       const { node: now } = await nodes.getNode({ name: node.name }, cli.call(0, signal));
-      if (now === undefined || now.uid !== node.uid || !isRunning(now)) throw gone(node, "was stopped");
+      if (now === undefined || now.uid !== node.uid || !isRunning(now)) throw stopped(node);
     } catch (error) {
       if (signal.aborted) return;
       const reason = await reasonOf(error);
@@ -55,6 +55,10 @@ async function watch(cli: Cli, node: Node, signal: AbortSignal): Promise<void> {
   }
 }
 
-function gone(node: Node, how: string): PortwayError {
-  return new PortwayError("node_stopped", `the node ${idOf(node.name)} ${how}`, { node: idOf(node.name) });
+function stopped({ name }: Node): PortwayError {
+  return new PortwayError("node_stopped", `the node ${idOf(name)} was stopped`, { node: idOf(name) });
+}
+
+function gone({ name }: Node, how: string): PortwayError {
+  return new PortwayError("node_not_found", `the node ${idOf(name)} ${how}`, { node: idOf(name) });
 }

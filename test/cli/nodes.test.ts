@@ -207,14 +207,32 @@ describe("node create in the foreground", () => {
     });
   }
 
-  test("fails when its node is deleted by someone else", async () => {
-    const io = new FakeIo();
-    const running = run(["node", "create", "n1", "-f"], io);
-    await until(() => io.stdout.text === "n1");
-    io.daemon.nodes.delete("n1");
-    assert.equal(await running, 70);
-    assert.match(io.stderr.text, /the node n1 was deleted/);
-  });
+  for (const [what, happens, said] of [
+    [
+      "deleted by someone else",
+      (daemon: FakeDaemon) => daemon.nodes.delete("n1"),
+      /the node n1 was deleted\nhint: .*`portway node create NAME` makes one/,
+    ],
+    [
+      "stopped by someone else",
+      (daemon: FakeDaemon) => portway("node stop n1", { daemon }),
+      /the node n1 was stopped\nhint: `portway node start NAME` starts it again/,
+    ],
+    [
+      "gone with its daemon",
+      (daemon: FakeDaemon) => daemon.failures.set("GetNode", ["DAEMON_UNREACHABLE"]),
+      /the node n1 ended with its daemon\nhint: .*`portway node create NAME` makes one/,
+    ],
+  ] as const) {
+    test(`fails when its node is ${what}, and says what can be done`, async () => {
+      const io = new FakeIo();
+      const running = run(["node", "create", "n1", "-f"], io);
+      await until(() => io.stdout.text === "n1");
+      await happens(io.daemon);
+      assert.equal(await running, 70);
+      assert.match(io.stderr.text, said);
+    });
+  }
 
   test("does not take away a node that was there before", async () => {
     const daemon = await withNode();
