@@ -90,7 +90,7 @@ async function download(address: string, fetcher: typeof fetch): Promise<string>
     if (error instanceof PortwayError) throw error;
     const reason = signal.aborted ? `no answer within ${fetchMs / 1000} s` : messageOf(causeOf(error));
     throw new PortwayError(
-      "connect_failed",
+      "not_connected",
       `${url.href} can't be read: ${reason}`,
       { url: url.href },
       { cause: error },
