@@ -51,6 +51,7 @@ async function callFailure(error: unknown): Promise<CommandFailure> {
   const client = await import("../client/errors.js");
   const { code, reason, message, fieldViolations } = client.failureOf(error);
   const details = fieldViolations
+    .filter(({ description }) => description !== message)
     .map(({ field, description }) => `${field}: ${description}`)
     .filter((detail) => !message.includes(detail));
   return failure(reason === "" ? (reasonByCode[code] ?? "INTERNAL") : reason, message, details);
