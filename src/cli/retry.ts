@@ -54,19 +54,29 @@ export async function withRetries<T>(
 }
 
 function retriesOf(cli: Cli, options: RetryOptions): { readonly count: number; readonly delayMs: number } {
+  const { retryCount, retry, retryDelay } = options;
   const count =
-    options.retryCount ??
-    (typeof options.retry === "string" ? options.retry : undefined) ??
-    nonEmpty(cli.io.env["PORTWAY_COMMAND_RETRY_COUNT"]);
-  const delay = options.retryDelay ?? nonEmpty(cli.io.env["PORTWAY_COMMAND_RETRY_DELAY"]);
-  if (options.retry === false || (count === undefined && delay === undefined))
-    return { count: 0, delayMs: 0 };
+    given("--retry-count", retryCount) ??
+    given("--retry", retry) ??
+    variable(cli, "PORTWAY_COMMAND_RETRY_COUNT");
+  const delay = given("--retry-delay", retryDelay) ?? variable(cli, "PORTWAY_COMMAND_RETRY_DELAY");
+  if (retry === false || (count === undefined && delay === undefined)) return { count: 0, delayMs: 0 };
   return {
-    count: count === undefined ? defaultCount : integerArgument("--retry-count", count, 0, maxCount),
-    delayMs: delay === undefined ? defaultDelayMs : naming("--retry-delay", () => parseDuration(delay)),
+    count: count === undefined ? defaultCount : integerArgument(count.name, count.text, 0, maxCount),
+    delayMs: delay === undefined ? defaultDelayMs : naming(delay.name, () => parseDuration(delay.text)),
   };
 }
 
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === "" ? undefined : text;
+/** A value, and what it was given by. */
+interface Given {
+  readonly name: string;
+  readonly text: string;
+}
+
+function given(name: string, text: string | boolean | undefined): Given | undefined {
+  return typeof text === "string" ? { name, text } : undefined;
+}
+
+function variable(cli: Cli, name: string): Given | undefined {
+  return given(name, cli.io.env[name] || undefined);
 }

@@ -48,6 +48,20 @@ describe("message send", () => {
     }
   });
 
+  test("names what said how often, and how long to wait, where that is wrong", async () => {
+    for (const [flags, env, said] of [
+      [" --retry-count -1", {}, '--retry-count: "-1"'],
+      [" --retry -1", {}, '--retry: "-1"'],
+      [" --retry-delay x", {}, '--retry-delay: "x"'],
+      ["", { PORTWAY_COMMAND_RETRY_COUNT: "x" }, 'PORTWAY_COMMAND_RETRY_COUNT: "x"'],
+      ["", { PORTWAY_COMMAND_RETRY_DELAY: "x" }, 'PORTWAY_COMMAND_RETRY_DELAY: "x"'],
+    ] as const) {
+      const { code, stderr } = await portway(`message send x --to /service/echo${flags}`, { env });
+      assert.equal(code, 64);
+      assert.ok(stderr.startsWith(`error: ${said}`), stderr);
+    }
+  });
+
   test("is not tried again after a failure that would be the same again", async () => {
     const daemon = new FakeDaemon();
     daemon.failures.set("SendMessage", ["BAD_ROUTE"]);
