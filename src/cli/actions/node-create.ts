@@ -153,7 +153,12 @@ async function configurationOf(
     "Reading the configuration",
     Promise.resolve(read),
   );
-  const config = parseNodeConfig(text, { source: shown, variables, environment: cli.io.env });
+  const config = parseNodeConfig(text, {
+    source: shown,
+    variables,
+    environment: cli.io.env,
+    ...(options.foreground === undefined ? {} : { foreground: options.foreground }),
+  });
   const name = inline !== undefined && argument !== undefined ? parseName(argument, "a node") : undefined;
   return { config, name };
 }

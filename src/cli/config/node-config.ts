@@ -43,6 +43,8 @@ export interface ConfigContext {
   readonly source: string;
   /** From `--variable NAME=VALUE`. */
   readonly variables?: Readonly<Record<string, string>>;
+  /** That `--foreground` was given. */
+  readonly foreground?: boolean;
   /** The environment of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -111,6 +113,14 @@ export function parseNodeConfig(text: string, context: ConfigContext): NodeConfi
       offset,
       "http-server-port",
       () => "a port for a server that is off; expected http-server: true",
+    );
+  }
+  if (node.exitOnEof && !(context.foreground ?? node.foreground)) {
+    const offset = fields.entry("exit-on-eof")?.valueOffset ?? 0;
+    problems.add(
+      offset,
+      "exit-on-eof",
+      () => "only a node in the foreground ends so; expected foreground: true",
     );
   }
   const relays = readAll(reader, fields, "relays", relaySection, readRelay);

@@ -55,6 +55,16 @@ test("an unknown key gets the closest known one", () => {
   assert.match(only("zzzzzzzzzz: 1"), /unknown key; expected one of version, name, /);
 });
 
+test("exit-on-eof needs a node in the foreground, by the text or by the flag", () => {
+  const text = "name: n\nexit-on-eof: true";
+  assert.equal(
+    only(text),
+    "n.yaml:2:14: exit-on-eof: only a node in the foreground ends so; expected foreground: true",
+  );
+  assert.ok(parseNodeConfig(`${text}\nforeground: true`, { source: "n.yaml" }).exitOnEof);
+  assert.ok(parseNodeConfig(text, { source: "n.yaml", foreground: true }).exitOnEof);
+});
+
 test("a wrong type says what was expected and what was there", () => {
   const cases: [string, RegExp][] = [
     ["name: [a]", /^n\.yaml:1:7: name: found a list; expected the name of a node$/],
