@@ -1,5 +1,6 @@
 import { Cli, type GlobalOptions } from "./cli.js";
 import { type CliCommand, isHelpInstead, isShown, UsageError } from "./command.js";
+import { refuseOtherEncodings } from "./encoding.js";
 import { exitCodes } from "./exit-codes.js";
 import { failureOf } from "./failure.js";
 import { hintFor } from "./hints.js";
@@ -14,6 +15,7 @@ import { type Style, styleOf } from "./style.js";
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   let code: number = exitCodes.success;
   try {
+    refuseOtherEncodings(argv);
     const noun = nounIn(argv);
     refuseCommand(noun);
     const loaded = noun === "completion" ? nounNames : noun === undefined ? [] : [noun];
