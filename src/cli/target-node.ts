@@ -25,7 +25,10 @@ export async function targetNode(cli: Cli, named: string | undefined): Promise<s
   throw new PortwayError("node_not_found", "no node was named and there is no default node", {});
 }
 
-/** As targetNode; where there is no default node, one with a random name is created and made the default. */
+/**
+ * As targetNode; where there is no default node, one with a random name is created, the same by all commands that need
+ * it at once.
+ */
 export async function targetNodeOrNew(cli: Cli, named: string | undefined): Promise<string> {
   if (named !== undefined) return parseNodeId(named);
   return (await defaultNode(cli)) ?? (await createDefaultNode(cli));
@@ -54,12 +57,14 @@ async function defaultNode(cli: Cli): Promise<string | undefined> {
   return found === undefined ? undefined : idOf(found.name);
 }
 
+/** The first node of a daemon is the default: one that is not was created after that of another command. */
 async function createDefaultNode(cli: Cli): Promise<string> {
   const node = await createUnnamedNode(cli, { tcpListenerAddress: "" });
-  const { nodes } = await cli.client();
-  if (node.status?.isDefault !== true) {
-    await nodes.setDefaultNode({ name: node.name, requestId: cli.requestId() }, cli.call());
+  if (node.status?.isDefault === true) {
+    cli.notices.info(`Created the node ${idOf(node.name)} and made it the default.`);
+    return idOf(node.name);
   }
-  cli.notices.info(`Created the node ${idOf(node.name)} and made it the default.`);
-  return idOf(node.name);
+  const { nodes } = await cli.client();
+  await nodes.deleteNode({ name: node.name, requestId: cli.requestId() }, cli.call());
+  return await targetNodeOrNew(cli, undefined);
 }

@@ -258,6 +258,18 @@ describe("the default node", () => {
     }
   });
 
+  test("is one, created by nine commands at once", async () => {
+    const daemon = new FakeDaemon();
+    const ports = Array.from({ length: 9 }, (_, number) => 9000 + number);
+    const outcomes = await Promise.all(
+      ports.map((port) => portway(`tcp-outlet create --to ${port}`, { daemon })),
+    );
+    assert.deepEqual([...new Set(outcomes.map(({ code }) => code))], [0]);
+    assert.deepEqual([...daemon.nodes.keys()], [daemon.defaultNode]);
+    assert.equal(daemon.nodes.get(daemon.defaultNode)?.outlets.size, ports.length);
+    assert.equal(outcomes.filter(({ stderr }) => stderr.includes("made it the default")).length, 1);
+  });
+
   test("is used where no node is named", async () => {
     const daemon = await withNode();
     await portway("tcp-outlet create --to 9000", { daemon });
