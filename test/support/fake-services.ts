@@ -435,6 +435,7 @@ function relayRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
             ? { failure: { count: 1, lastError: "127.0.0.1:9 refused the connection" } }
             : {}),
         },
+        workerAddress: hex(),
       };
     } else if (relayId === "held") {
       const liveness = {
@@ -509,8 +510,8 @@ function portalRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
     created.status = {
       path: isUp ? { state: State.ACTIVE } : { state: State.CONNECTING, failure: { lastError: "refused" } },
       boundAddress: daemon.bind(spec?.bindAddress ?? ""),
-      route: isUp ? words.map((word) => `0#${word}`).join(" => ") : "",
-      workerAddress: isUp ? hex() : "",
+      route: words.map((word) => `0#${word}`).join(" => "),
+      workerAddress: hex(),
     };
     inlets.set(inlet, created);
     return { inlet: created };

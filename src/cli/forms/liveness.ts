@@ -12,6 +12,11 @@ export function isUp(liveness: Liveness | undefined): boolean {
   return liveness?.state === State.ACTIVE;
 }
 
+/** Up now or at some time before: what `ockam` does not show until then is null. */
+export function wasUp(liveness: Liveness | undefined): boolean {
+  return isUp(liveness) || liveness?.lastSuccessTime !== undefined;
+}
+
 export function lastFailure(liveness: Liveness | undefined): string | null {
   return liveness?.failure?.lastError || null;
 }

@@ -1,19 +1,20 @@
 import { type Inlet, type Outlet, TargetOutcome } from "../../../gen/portway/v1/portal_service_pb.js";
 import { idOf, nodeOf } from "../names.js";
 import type { Style } from "../style.js";
-import { livenessPlain, upOrDown } from "./liveness.js";
+import { livenessPlain, upOrDown, wasUp } from "./liveness.js";
 
 /** As `ockam tcp-inlet show`. Inlets here have no payload and need no privileges. */
 export function inletJson({ name, spec, status }: Inlet): object {
+  const known = wasUp(status?.path) ? status : undefined;
   return {
     alias: idOf(name),
     bind_addr: status?.boundAddress || spec?.bindAddress || "",
     outlet_addr: spec?.to ?? "",
-    outlet_route: status?.route || null,
+    outlet_route: known?.route || null,
     payload: null,
     privileged: false,
     status: upOrDown(status?.path),
-    worker_addr: status?.workerAddress || null,
+    worker_addr: known?.workerAddress || null,
   };
 }
 

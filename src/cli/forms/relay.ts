@@ -2,7 +2,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Relay, RelayRegistration } from "../../../gen/portway/v1/relay_service_pb.js";
 import { idOf } from "../names.js";
 import type { Style } from "../style.js";
-import { lastFailure, livenessPlain, upOrDown } from "./liveness.js";
+import { lastFailure, livenessPlain, upOrDown, wasUp } from "./liveness.js";
 
 /** As `ockam relay create --output json` and an item of `relay list`. There are no flow control ids here. */
 export function relayJson({ name, spec, status }: Relay): object {
@@ -14,7 +14,7 @@ export function relayJson({ name, spec, status }: Relay): object {
     last_failure: lastFailure(status?.liveness),
     name: idOf(name),
     remote_address: status?.remoteAddress || null,
-    worker_address: status?.workerAddress ? `0#${status.workerAddress}` : null,
+    worker_address: wasUp(status?.liveness) ? `0#${status?.workerAddress}` : null,
   };
 }
 
@@ -26,7 +26,7 @@ export function relayShowJson({ name, spec, status }: Relay): object {
     name: idOf(name),
     relay_route: status?.route || null,
     remote_address: status?.remoteAddress ? `/service/${status.remoteAddress}` : null,
-    worker_address: status?.workerAddress ? `/service/${status.workerAddress}` : null,
+    worker_address: wasUp(status?.liveness) ? `/service/${status?.workerAddress}` : null,
   };
 }
 
