@@ -1,14 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import {
-  chmodSync,
-  closeSync,
-  fstatSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readSync,
-  unlinkSync,
-} from "node:fs";
+import { chmodSync, closeSync, fstatSync, openSync, readdirSync, readSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { PortwayError } from "../base/errors.js";
 import { maxSocketPathBytes } from "../base/socket-path.js";
 import { type Home, homeAt } from "../home/home.js";
+import { type HomePart, makeDirectory, noteMade } from "../home/made-parts.js";
 import type { DaemonStart } from "./io.js";
 import { deadLockHolder } from "./lock-holder.js";
 import { accepts } from "./socket-probe.js";
@@ -216,11 +208,12 @@ function scrubbed(env: StartOptions["env"], home: string): Record<string, string
  */
 function prepare(home: Home): boolean {
   try {
-    mkdirSync(home.path, { recursive: true, mode: 0o700 });
+    const made: HomePart[] = makeDirectory(home.path) ? ["home"] : [];
     const entries = readdirSync(home.path);
     if (entries.length > 0 && !entries.includes(basename(home.runDirectory))) return false;
     if (entries.length === 0) chmodSync(home.path, 0o700);
-    mkdirSync(home.runDirectory, { recursive: true, mode: 0o700 });
+    if (makeDirectory(home.runDirectory)) made.push("run");
+    if (made.length > 0) noteMade(home, made);
     return true;
   } catch (error) {
     const message = `PORTWAY_HOME: ${home.path} can't be made or written to: ${(error as Error).message}`;

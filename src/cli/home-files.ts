@@ -1,61 +1,77 @@
 import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
-import { basename, join } from "node:path";
+import { join, sep } from "node:path";
 import type { Home } from "../home/home.js";
+import { type HomePart, isLog, madeParts } from "../home/made-parts.js";
 
-/** What was deleted of a home and what was left there because nothing of ours makes it. Paths. */
+/** What was deleted of a home, and what was left there because Portway did not make it. Paths. */
 export interface Deleted {
   readonly deleted: readonly string[];
   readonly kept: readonly string[];
 }
 
-/** What a daemon and its clients create, by name. Files of the same name that are no plain files are left alone. */
-const inHome = [/^token$/, /^token\.[0-9a-f]{12}\.tmp$/];
-const inRun = [
-  /^api\.sock$/,
-  /^daemon\.lock(\.(own|after)-[\w-]+)?$/,
-  /^start\.lock$/,
-  /^portway-start-\d+-\d+\.log$/,
-];
-const inLogs = [/^[A-Za-z0-9_-]+\.log(\.\d+)?$/];
+/** A directory of a home, and which of its files are ours. What has such a name and is no plain file is left alone. */
+interface Place {
+  readonly part: HomePart;
+  readonly path: string;
+  isOurs(name: string, path: string): boolean;
+}
 
-/** Deletes from a home what Portway created, and the directories that are empty then, the home itself included. */
+const logFile = /^[A-Za-z0-9_-]+\.log(\.\d+)?$/;
+const runFile = /^(api\.sock|daemon\.lock(\.(own|after)-[\w-]+)?|start\.lock|portway-start-\d+-\d+\.log)$/;
+const newTokenFile = /^token\.[0-9a-f]{12}\.tmp$/;
+
+/**
+ * Deletes from a home what Portway made there, and of the directories that it made those that are empty then, the home
+ * itself included. A directory that never was a home is left as it is. The note of what was made goes after all other
+ * files, so that what failed can be done again.
+ */
 export function deleteHomeFiles(home: Home): Deleted {
   const deleted: string[] = [];
   const kept: string[] = [];
-  const directories = [
-    { path: home.runDirectory, names: inRun },
-    { path: home.logDirectory, names: inLogs },
-    { path: home.path, names: inHome },
+  const made = madeParts(home);
+  if (made === undefined) return { deleted, kept: entriesOf(home.path).map((name) => join(home.path, name)) };
+
+  const remove = (how: (path: string) => void, path: string): void => {
+    if (removed(how, path)) deleted.push(path);
+  };
+  const places: readonly Place[] = [
+    { part: "logs", path: home.logDirectory, isOurs: (name, path) => logFile.test(name) && isLog(path) },
+    { part: "run", path: home.runDirectory, isOurs: (name) => runFile.test(name) },
+    {
+      part: "home",
+      path: home.path,
+      isOurs: (name) => (name === "token" && made.has("token")) || newTokenFile.test(name),
+    },
   ];
-  for (const { path, names } of directories) {
-    if (!isDirectory(path)) {
-      if (path !== home.path && exists(path)) kept.push(path);
-      continue;
+  const seenLater = [home.madePath, ...places.map(({ path }) => path)];
+  for (const { path, isOurs } of places) {
+    for (const name of entriesOf(path)) {
+      const child = join(path, name);
+      if (isFileOrSocket(child) && isOurs(name, child)) remove(unlinkSync, child);
+      else if (!seenLater.includes(child)) kept.push(child);
     }
-    const isOurs = path !== home.path || deleted.length > 0 || isHome(path);
-    for (const entry of readdirSync(path)) {
-      const child = join(path, entry);
-      if (isOurs && names.some((name) => name.test(entry)) && isFileOrSocket(child)) {
-        unlinkSync(child);
-        deleted.push(child);
-      } else if (!kept.some((known) => known.startsWith(child))) {
-        kept.push(child);
-      }
-    }
-    if (isOurs && readdirSync(path).length === 0) {
-      rmdirSync(path);
-      deleted.push(path);
-    }
+  }
+  remove(unlinkSync, home.madePath);
+  for (const { part, path } of places) {
+    if (made.has(part) && isDirectory(path) && entriesOf(path).length === 0) remove(rmdirSync, path);
+    else if (exists(path) && !kept.some((known) => known.startsWith(join(path, sep)))) kept.push(path);
   }
   return { deleted, kept };
 }
 
-/** A directory in which only the token is left of what a daemon made. */
-function isHome(path: string): boolean {
-  return (
-    readdirSync(path).every((entry) => inHome.some((name) => name.test(entry))) ||
-    basename(path) === ".portway"
-  );
+/** False if it is gone by now. */
+function removed(remove: (path: string) => void, path: string): boolean {
+  try {
+    remove(path);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+    return false;
+  }
+}
+
+function entriesOf(path: string): string[] {
+  return isDirectory(path) ? readdirSync(path) : [];
 }
 
 function exists(path: string): boolean {

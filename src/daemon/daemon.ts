@@ -1,9 +1,10 @@
-import { rmSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import { type ApiServer, createApiServer } from "../api/server.js";
 import { openTokens } from "../api/token.js";
 import { systemClock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Scope } from "../base/scope.js";
+import { noteMade } from "../home/made-parts.js";
 import type { Engine } from "../node/engine.js";
 import type { EngineOptions } from "../node/host.js";
 import type { Config } from "./config.js";
@@ -122,7 +123,9 @@ async function start(options: DaemonOptions, { scope, ending, logs, held }: Sett
   scope.defer(() => leave(held, config));
   const manager = config.notify === undefined ? noServiceManager : createServiceManager(config.notify, log);
   scope.own(manager);
+  const hasToken = existsSync(home.tokenPath);
   const tokens = await openTokens(home.tokenPath);
+  if (!hasToken) noteMade(home, ["token"]);
   const engine = options.createEngine({
     log: (node) => logs.log(node),
     logPath: (node) => logs.logPath(node),

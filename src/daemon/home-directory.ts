@@ -1,37 +1,44 @@
-import { accessSync, chmodSync, constants, lstatSync, mkdirSync, readdirSync, type Stats } from "node:fs";
+import { accessSync, chmodSync, constants, lstatSync, readdirSync, type Stats } from "node:fs";
 import { messageOf } from "../base/errors.js";
 import type { Home } from "../home/home.js";
+import { type HomePart, madeParts, makeDirectory, noteMade } from "../home/made-parts.js";
 import { ExitError, exitCodes } from "./exit-error.js";
 
 /**
  * Makes the home and its directories, all 0700, and checks those that are there: plain directories of this user's, into
- * which nobody else can write. A home that is empty, or that was a home before, is closed to others; a directory that
- * holds other things (a mounted volume) is left readable as it is, since `run`, `logs` and the token are closed
- * themselves. Throws an ExitError.
+ * which nobody else can write. What Portway made, now or before, and a home that is empty are closed to others, and so
+ * is `run`, where the socket is. A directory that holds other things (a mounted volume) is left readable as it is, since
+ * the token and the logs are closed themselves. Throws an ExitError.
  */
 export function prepareHome(home: Home): void {
-  prepareDirectory(home.path, "PORTWAY_HOME");
-  if (isOurs(home)) chmodSync(home.path, 0o700);
-  for (const path of [home.runDirectory, home.logDirectory]) {
-    prepareDirectory(path, "the directory");
-    chmodSync(path, 0o700);
-  }
+  const made: HomePart[] = [];
+  if (prepareDirectory(home.path, "PORTWAY_HOME")) made.push("home");
   try {
+    const isEmpty = readdirSync(home.path).length === 0;
+    if (prepareDirectory(home.runDirectory, "the directory")) made.push("run");
+    if (prepareDirectory(home.logDirectory, "the directory")) made.push("logs");
+    close(home.runDirectory);
+    noteMade(home, [...(madeParts(home) ?? []), ...made]);
+    const parts = madeParts(home);
+    if (isEmpty || parts?.has("home")) close(home.path);
+    if (parts?.has("logs")) close(home.logDirectory);
     accessSync(home.path, constants.W_OK | constants.X_OK);
   } catch (error) {
-    throw cannotCreate(home.path, error);
+    throw error instanceof ExitError ? error : cannotCreate(home.path, error);
   }
 }
 
-function isOurs(home: Home): boolean {
-  const entries = readdirSync(home.path);
-  return entries.length === 0 || lstatSync(home.runDirectory, { throwIfNoEntry: false }) !== undefined;
+function close(path: string): void {
+  if ((lstatSync(path).mode & 0o777) !== 0o700) chmodSync(path, 0o700);
 }
 
-function prepareDirectory(path: string, what: string): void {
+/** Whether it was made. */
+function prepareDirectory(path: string, what: string): boolean {
+  let isMade = false;
   let stat: Stats;
   try {
-    stat = lstatSync(path, { throwIfNoEntry: false }) ?? made(path);
+    isMade = lstatSync(path, { throwIfNoEntry: false }) === undefined && makeDirectory(path);
+    stat = lstatSync(path);
   } catch (error) {
     throw cannotCreate(path, error);
   }
@@ -49,11 +56,7 @@ function prepareDirectory(path: string, what: string): void {
       `has mode ${mode}: others can write into it; expected 700, or a path in it that does not exist yet`,
     );
   }
-}
-
-function made(path: string): Stats {
-  mkdirSync(path, { recursive: true, mode: 0o700 });
-  return lstatSync(path);
+  return isMade;
 }
 
 function cannotCreate(path: string, error: unknown): ExitError {

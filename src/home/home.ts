@@ -11,6 +11,8 @@ export interface Home {
   readonly tokenPath: string;
   /** Says which process is the daemon: a lock-record.ts. */
   readonly lockPath: string;
+  /** Says what of the home Portway made: made-parts.ts. */
+  readonly madePath: string;
   /** One log file per node, and that of the daemon. */
   readonly logDirectory: string;
   readonly daemonLogPath: string;
@@ -26,6 +28,7 @@ export function homeAt(path: string): Home {
     socketPath: join(path, "run", "api.sock"),
     tokenPath: join(path, "token"),
     lockPath: join(path, "run", "daemon.lock"),
+    madePath: join(path, "run", "made-by-portway"),
     logDirectory: join(path, "logs"),
     daemonLogPath: join(path, "logs", daemonLogFile),
   };

@@ -18,6 +18,7 @@ import { accepts } from "../../src/cli/socket-probe.js";
 import { takeStartLock } from "../../src/cli/start-lock.js";
 import { homeAt } from "../../src/home/home.js";
 import { formatLockRecord, type LockRecord } from "../../src/home/lock-record.js";
+import { madeParts } from "../../src/home/made-parts.js";
 import { ownIdentity } from "../../src/home/process-identity.js";
 
 const ownRecord: LockRecord = { ...ownIdentity(), id: randomUUID(), takenMs: Date.now() };
@@ -69,9 +70,15 @@ describe("a daemon is started", () => {
     assert.ok(env.includes("LC_ALL") && env.includes("TZ") && env.includes("PORTWAY_HOME"));
   });
 
+  test("which leaves a note of what was made", async () => {
+    await ensure();
+    assert.deepEqual([...madeParts(homeAt(home))!], ["home", "run"]);
+  });
+
   test("and nothing but its own files is left in the home", async () => {
     await ensure();
-    assert.deepEqual(readdirSync(homeAt(home).runDirectory).sort(), ["api.sock", "daemon.lock"]);
+    const left = ["api.sock", "daemon.lock", "made-by-portway"];
+    assert.deepEqual(readdirSync(homeAt(home).runDirectory).sort(), left);
   });
 
   test("after a client that was killed while it started one", async () => {

@@ -40,7 +40,7 @@ test("reset ends the daemon, deletes what Portway created, and names what is lef
   assert.ok(!isAlive(pid));
   assert.ok(existsSync(mine) && !existsSync(machine.home.runDirectory));
   assert.equal((await machine.cli(["node", "list", "--no-start"])).code, 69);
-  rmSync(mine);
+  rmSync(machine.home.path, { recursive: true });
 });
 
 /** A daemon in the foreground with a portal of its own, and a session that is open. */

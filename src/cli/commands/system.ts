@@ -34,7 +34,7 @@ export function describeReset(reset: CliCommand, describing: Describing): void {
   withYes(reset)
     .refuse("resetAll")
     .remarks(
-      "Deletes only what Portway creates in PORTWAY_HOME; the directory itself if nothing else is in it.",
+      "Deletes only what Portway made in PORTWAY_HOME; the directory itself if Portway made it and nothing else is in it.",
     )
     .does(describing, async () => (await import("../actions/reset.js")).reset)
     .examples("portway reset -y");
