@@ -1,9 +1,10 @@
 import { lstatSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
 import { join, sep } from "node:path";
+import { messageOf, PortwayError } from "../base/errors.js";
 import type { Home } from "../home/home.js";
 import { type HomePart, isLog, madeParts } from "../home/made-parts.js";
 
-/** What was deleted of a home, and what was left there because Portway did not make it. Paths. */
+/** What was deleted of a home, and what was left there: Portway did not make it, or the home can't be removed. Paths. */
 export interface Deleted {
   readonly deleted: readonly string[];
   readonly kept: readonly string[];
@@ -22,17 +23,40 @@ const newTokenFile = /^token\.[0-9a-f]{12}\.tmp$/;
 
 /**
  * Deletes from a home what Portway made there, and of the directories that it made those that are empty then, the home
- * itself included. A directory that never was a home is left as it is. The note of what was made goes after all other
- * files, so that what failed can be done again.
+ * itself included. A directory that never was a home is left as it is, and so is a home that can't be removed (a mount,
+ * a directory of another user's). The note of what was made goes after all other files, so that what failed can be done
+ * again.
+ *
+ * Throws `bad_argument` for a home that is no directory, `internal` for what can't be read or deleted.
  */
 export function deleteHomeFiles(home: Home): Deleted {
+  try {
+    return deleteMade(home);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    const message = `not all of ${home.path} can be deleted: ${messageOf(error)}`;
+    throw new PortwayError("internal", message, { home: home.path }, { cause: error });
+  }
+}
+
+function deleteMade(home: Home): Deleted {
   const deleted: string[] = [];
   const kept: string[] = [];
+  if (exists(home.path) && !isDirectory(home.path)) {
+    throw new PortwayError("bad_argument", `PORTWAY_HOME: ${home.path} is not a directory`);
+  }
   const made = madeParts(home);
   if (made === undefined) return { deleted, kept: entriesOf(home.path).map((name) => join(home.path, name)) };
 
   const remove = (how: (path: string) => void, path: string): void => {
-    if (removed(how, path)) deleted.push(path);
+    try {
+      how(path);
+      deleted.push(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      // By now it is gone, or a daemon that was started meanwhile uses it.
+      if (code !== "ENOENT" && code !== "ENOTEMPTY" && path !== home.path) throw error;
+    }
   };
   const places: readonly Place[] = [
     { part: "logs", path: home.logDirectory, isOurs: (name, path) => logFile.test(name) && isLog(path) },
@@ -54,20 +78,9 @@ export function deleteHomeFiles(home: Home): Deleted {
   remove(unlinkSync, home.madePath);
   for (const { part, path } of places) {
     if (made.has(part) && isDirectory(path) && entriesOf(path).length === 0) remove(rmdirSync, path);
-    else if (exists(path) && !kept.some((known) => known.startsWith(join(path, sep)))) kept.push(path);
+    if (exists(path) && !kept.some((known) => known.startsWith(join(path, sep)))) kept.push(path);
   }
   return { deleted, kept };
-}
-
-/** False if it is gone by now. */
-function removed(remove: (path: string) => void, path: string): boolean {
-  try {
-    remove(path);
-    return true;
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-    return false;
-  }
 }
 
 function entriesOf(path: string): string[] {

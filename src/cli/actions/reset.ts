@@ -14,7 +14,12 @@ export async function reset(cli: Cli, options: { readonly yes?: boolean }): Prom
     stopDaemon(home, client, cli.requestId()),
   );
   const { deleted, kept } = deleteHomeFiles(home);
-  if (kept.length > 0) cli.notices.warn(`not created by Portway, and left there: ${kept.join(", ")}`);
+  if (kept.length > 0) {
+    const why = kept.includes(home.path)
+      ? "not created by Portway or not removable"
+      : "not created by Portway";
+    cli.notices.warn(`${why}, and left there: ${kept.join(", ")}`);
+  }
   const said =
     deleted.length === 0 && pid === undefined
       ? "There was nothing to delete"
