@@ -38,6 +38,28 @@ describe("node create", () => {
     });
   }
 
+  describe("leaves a stopped node as it was", () => {
+    const blocked = "{name: n1, tcp-inlets: {web: {from: 6100, to: /service/db}}}";
+    const blockedElsewhere = blocked.replace("n1,", "n1, tcp-listener-address: 7200,");
+    for (const [why, line] of [
+      ["the new one's port is busy", ["node", "create", "n1", "-t", "127.0.0.1:6100"]],
+      ["a port of the configuration is busy", ["node", "create", blockedElsewhere]],
+      ["a port of a configuration that has its settings is busy", ["node", "create", blocked, "-t", "7100"]],
+    ] as const) {
+      test(`if ${why}`, async () => {
+        const daemon = new FakeDaemon();
+        await portway("node create n1 -t 7100", { daemon });
+        await portway("node create n2 -t 6100", { daemon });
+        await portway("node stop n1", { daemon });
+        const { code } = await portway(line, { daemon });
+        assert.equal(code, 70);
+        const { address, running } = daemon.nodes.get("n1")!;
+        assert.deepEqual({ address, running }, { address: "127.0.0.1:7100", running: false });
+        assert.equal(daemon.defaultNode, "n1");
+      });
+    }
+  });
+
   test("says on standard error that a listener is open to the network", async () => {
     const { code, stdout, stderr } = await portway("node create n1 -t 0.0.0.0:7000");
     assert.deepEqual({ code, stdout }, { code: 0, stdout: "n1" });

@@ -5,7 +5,7 @@ import type { Cli } from "../cli.js";
 import type { NodeConfig } from "../config/node-config.js";
 import { readConfiguration, sourceOf } from "../config-source.js";
 import { createConfigured } from "../configured-resources.js";
-import { reasonOf } from "../failure.js";
+import { failureOf, reasonOf } from "../failure.js";
 import { foregroundEnd, stayInForeground } from "../foreground.js";
 import { isRunning, nodeJson } from "../forms/node.js";
 import { idOf, parseName } from "../names.js";
@@ -44,7 +44,7 @@ export async function create(
   if (exitOnEof && !isForeground) throw new PortwayError("bad_argument", "--exit-on-eof needs --foreground");
   // Heard from now on, so that Ctrl-C while the node is being made takes it away as well.
   const end = isForeground ? foregroundEnd(cli, exitOnEof) : undefined;
-  const { node, isNew } = await createNode(cli, newNode(options, config, name));
+  const { node, undo } = await createNode(cli, newNode(options, config, name));
   const id = idOf(node.name);
   try {
     warnOf(cli, node);
@@ -56,7 +56,7 @@ export async function create(
       });
     }
   } catch (error) {
-    if (isNew) await deleteNode(cli, id);
+    await undo();
     throw error;
   }
   if (end === undefined) return 0;
@@ -82,37 +82,75 @@ function newNode(options: CreateOptions, config: NodeConfig | undefined, name: s
   };
 }
 
-async function createNode(
-  cli: Cli,
-  { id, spec, tolerant }: NewNode,
-): Promise<{ node: Node; isNew: boolean }> {
-  if (id === "") return { node: await createUnnamedNode(cli, spec), isNew: true };
+interface MadeNode {
+  readonly node: Node;
+  /** Leaves of the name what was there before. */
+  undo(): Promise<void>;
+}
+
+async function createNode(cli: Cli, { id, spec, tolerant }: NewNode): Promise<MadeNode> {
+  if (id === "") {
+    const node = await createUnnamedNode(cli, spec);
+    return { node, undo: () => deleteNode(cli, idOf(node.name)) };
+  }
   const { nodes } = await cli.client();
-  const request = { nodeId: id, node: spec };
+  const create = () => nodes.createNode({ nodeId: id, node: spec, requestId: cli.requestId() }, cli.call());
+  let replaced: Node | undefined;
   const created = await cli.notices.during(
     `Creating the node ${id}`,
-    nodes.createNode({ ...request, requestId: cli.requestId() }, cli.call()).catch(async (error: unknown) => {
-      // A stopped node of that name gives way to the new one.
-      if ((await reasonOf(error)) !== "NODE_EXISTS" || !(await isStopped(cli, id))) throw error;
+    create().catch(async (error: unknown) => {
+      // A stopped node of that name gives way to the new one, and comes back if that can't be made.
+      replaced = (await reasonOf(error)) === "NODE_EXISTS" ? await stoppedNode(cli, id) : undefined;
+      if (replaced === undefined) throw error;
       await deleteNode(cli, id);
-      return await nodes.createNode({ ...request, requestId: cli.requestId() }, cli.call());
+      return await create().catch(async (failed: unknown) => {
+        await putBack(cli, replaced!);
+        throw failed;
+      });
     }),
   );
   const { node, alreadyExisted } = created;
   if (node === undefined) throw new PortwayError("internal", "the daemon sent no node");
-  if (!alreadyExisted) return { node, isNew: true };
-  if (!isRunning(node)) {
-    const started = await nodes.startNode({ name: node.name, requestId: cli.requestId() }, cli.call());
-    return { node: started.node ?? node, isNew: true };
+  if (!alreadyExisted) {
+    return {
+      node,
+      undo: async () => {
+        await deleteNode(cli, id);
+        if (replaced !== undefined) await putBack(cli, replaced);
+      },
+    };
   }
-  if (tolerant) return { node, isNew: false };
+  if (!isRunning(node)) {
+    const { name } = node;
+    const started = await nodes.startNode({ name, requestId: cli.requestId() }, cli.call());
+    const undo = async () => void (await nodes.stopNode({ name, requestId: cli.requestId() }, cli.call()));
+    return { node: started.node ?? node, undo };
+  }
+  if (tolerant) return { node, undo: async () => {} };
   throw new PortwayError("node_exists", `the node ${id} runs already`, { node: id });
 }
 
-async function isStopped(cli: Cli, id: string): Promise<boolean> {
+async function stoppedNode(cli: Cli, id: string): Promise<Node | undefined> {
   const { nodes } = await cli.client();
   const { node } = await nodes.getNode({ name: `nodes/${id}` }, cli.call());
-  return node !== undefined && !isRunning(node);
+  return node === undefined || isRunning(node) ? undefined : node;
+}
+
+/** Makes a stopped node again that was deleted, with its listener address. */
+async function putBack(cli: Cli, { name, spec, status }: Node): Promise<void> {
+  const { nodes } = await cli.client();
+  const httpServerPort = spec?.httpServerPort;
+  const node = {
+    tcpListenerAddress: status?.tcpListenerAddress ?? "",
+    ...(httpServerPort === undefined ? {} : { httpServerPort }),
+  };
+  try {
+    await nodes.createNode({ nodeId: idOf(name), node, requestId: cli.requestId() }, cli.call());
+    await nodes.stopNode({ name, requestId: cli.requestId() }, cli.call());
+    if (status?.isDefault) await nodes.setDefaultNode({ name, requestId: cli.requestId() }, cli.call());
+  } catch (error) {
+    cli.notices.warn(`the stopped node ${idOf(name)} is gone: ${(await failureOf(error)).message}`);
+  }
 }
 
 /** A node that is gone by now counts as deleted. */
