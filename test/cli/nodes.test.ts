@@ -127,6 +127,30 @@ tcp-inlets:
     });
   }
 
+  test("can be repeated with --skip-is-running-check, with names in it or without", async () => {
+    const unnamed = `
+name: n1
+relays: [{ at: /dnsaddr/localhost/tcp/7200 }]
+tcp-outlets: [{ to: 5432 }]
+tcp-inlets: [{ from: 6100, to: /service/outlet }]
+`;
+    for (const text of [whole.replace("$PORT", "5432"), unnamed]) {
+      const daemon = new FakeDaemon();
+      const line = ["node", "create", "-s", "--configuration", text];
+      for (let round = 0; round < 2; round += 1) {
+        const { code, stderr } = await portway(line, { daemon });
+        assert.equal(code, 0, stderr);
+      }
+      const { relays, inlets, outlets } = daemon.nodes.get("n1")!;
+      assert.deepEqual([relays.size, inlets.size, outlets.size], [1, 1, 1]);
+      const other = await portway([...line.slice(0, -1), text.replace("/service/", "/service/other")], {
+        daemon,
+      });
+      assert.equal(other.code, 70);
+      assert.deepEqual([relays.size, inlets.size, outlets.size], [1, 1, 1]);
+    }
+  });
+
   test("takes JSON and YAML in braces as the argument", async () => {
     for (const text of [
       '{"name":"n1","tcp-outlets":{"db":{"to":5432}}}',

@@ -503,7 +503,10 @@ function portalRoutes(router: ConnectRouter, daemon: FakeDaemon): void {
   router.rpc(method.createInlet, ({ parent, inletId, inlet: spec }) => {
     const { id, inlets } = daemon.runningNode(parent);
     const inlet = inletId || `inlet-${hex().slice(0, 6)}`;
-    if (inlets.has(inlet)) throw failure(Code.AlreadyExists, "ALREADY_EXISTS", `the inlet ${inlet} exists`);
+    const known = inlets.get(inlet);
+    if (known?.spec["bindAddress"] === spec?.bindAddress && known?.spec["to"] === spec?.to)
+      return { inlet: known, alreadyExisted: true };
+    if (known !== undefined) throw failure(Code.AlreadyExists, "ALREADY_EXISTS", `the inlet ${inlet} exists`);
     const created = item(`nodes/${id}/inlets/${inlet}`, { bindAddress: spec?.bindAddress, to: spec?.to });
     const isUp = !spec?.to.includes("/tcp/9/");
     const words = (spec?.to ?? "").split("/").filter((_, at) => at > 0 && at % 2 === 0);

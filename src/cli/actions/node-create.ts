@@ -44,11 +44,13 @@ export async function create(
   if (exitOnEof && !isForeground) throw new PortwayError("bad_argument", "--exit-on-eof needs --foreground");
   // Heard from now on, so that Ctrl-C while the node is being made takes it away as well.
   const end = isForeground ? foregroundEnd(cli, exitOnEof) : undefined;
-  const { node, undo } = await createNode(cli, newNode(options, config, name));
+  const asked = newNode(options, config, name);
+  const { node, undo } = await createNode(cli, asked);
   const id = idOf(node.name);
   try {
     warnOf(cli, node);
-    if (config === undefined || (await createConfigured(cli, id, config, end))) {
+    const { tolerant } = asked;
+    if (config === undefined || (await createConfigured(cli, id, config, { tolerant, signal: end }))) {
       await cli.output.print({
         plain: (style) => `${style.green("✔")} Created the node ${style.bold(id)}`,
         machine: id,

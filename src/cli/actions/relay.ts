@@ -38,7 +38,7 @@ export async function create(cli: Cli, options: CreateOptions, name = defaultNam
   const at = await resolveRoute(cli, "--at", atRoute(options.at));
   const waitMs = waitOf(options.connectionWait);
   const node = await targetNodeOrNew(cli, options.to);
-  const relay = await withRetries(cli, options, () =>
+  const { relay } = await withRetries(cli, options, () =>
     createRelay(cli, { node, id, at, relayAddress: options.relayAddress ?? "", waitMs }),
   );
   if (waitMs > 0 && !isUp(relay.status?.liveness)) warnNotUp(cli, node, relay);
@@ -57,12 +57,14 @@ export interface NewRelay {
   readonly relayAddress: string;
   /** 0 does not wait. */
   readonly waitMs: number;
+  /** One that is there with the same settings is as good. */
+  readonly tolerant?: boolean;
   /** Cancels the call. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Throws if the relay is there already, or can't come up by itself: then nothing is left. */
-export async function createRelay(cli: Cli, relay: NewRelay): Promise<Relay> {
+export async function createRelay(cli: Cli, relay: NewRelay): Promise<{ relay: Relay; isNew: boolean }> {
   const { node, id, at, relayAddress, waitMs, signal } = relay;
   const { relays } = await cli.client();
   const creating = relays.createRelay(
@@ -80,6 +82,7 @@ export async function createRelay(cli: Cli, relay: NewRelay): Promise<Relay> {
     creating,
   );
   if (created === undefined) throw new PortwayError("internal", "the daemon sent no relay");
+  if (alreadyExisted && relay.tolerant) return { relay: created, isNew: false };
   if (alreadyExisted) {
     throw new PortwayError("already_exists", `the node ${node} has a relay ${id} at ${at} already`, {
       node,
@@ -91,7 +94,7 @@ export async function createRelay(cli: Cli, relay: NewRelay): Promise<Relay> {
     const why = created.status.liveness.failure?.lastError ?? "it failed";
     throw new PortwayError("already_exists", `the relay ${id} of the node ${node} can't be created: ${why}`);
   }
-  return created;
+  return { relay: created, isNew: true };
 }
 
 /** A bare word is the name of a node here. */

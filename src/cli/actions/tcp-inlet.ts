@@ -47,7 +47,7 @@ export async function create(cli: Cli, options: CreateOptions, named: string | u
   }
   const to = await resolveRoute(cli, "--to", options.to);
   const node = await targetNodeOrNew(cli, options.at);
-  const inlet = await withRetries(cli, options, () =>
+  const { inlet } = await withRetries(cli, options, () =>
     createInlet(cli, { node, id, bindAddress, to, waitMs, timeoutMs, retryWaitMs }),
   );
   tellInlet(cli, node, inlet, waitMs > 0);
@@ -72,12 +72,14 @@ export interface NewInlet {
   readonly waitMs: number;
   readonly timeoutMs?: number;
   readonly retryWaitMs: number | undefined;
+  /** One that is there with the same settings is as good. */
+  readonly tolerant?: boolean;
   /** Cancels the call. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Throws if the inlet is there already, or can't work as it was asked for: then nothing is left. */
-export async function createInlet(cli: Cli, inlet: NewInlet): Promise<Inlet> {
+export async function createInlet(cli: Cli, inlet: NewInlet): Promise<{ inlet: Inlet; isNew: boolean }> {
   const { node, id, bindAddress, to, waitMs, timeoutMs = defaultTimeoutMs, retryWaitMs, signal } = inlet;
   const { portals } = await cli.client();
   const creating = portals.createInlet(
@@ -99,13 +101,14 @@ export async function createInlet(cli: Cli, inlet: NewInlet): Promise<Inlet> {
     creating,
   );
   if (created === undefined) throw new PortwayError("internal", "the daemon sent no inlet");
+  if (alreadyExisted && inlet.tolerant) return { inlet: created, isNew: false };
   if (alreadyExisted) {
     throw new PortwayError("already_exists", `the node ${node} has an inlet ${id} already`, {
       node,
       inlet: id,
     });
   }
-  return created;
+  return { inlet: created, isNew: true };
 }
 
 /** Says what a person should know of a new inlet: that its path is not there yet, that it is open to the network. */
@@ -214,7 +217,7 @@ async function inletsToDelete(
   return await unnamed(cli, node, true);
 }
 
-async function listInlets(cli: Cli, node: string): Promise<Inlet[]> {
+export async function listInlets(cli: Cli, node: string): Promise<Inlet[]> {
   const { portals } = await cli.client();
   return await listAll(
     (pageToken) => portals.listInlets({ parent: `nodes/${node}`, pageSize, pageToken }, cli.call()),

@@ -24,7 +24,7 @@ export async function create(cli: Cli, options: CreateOptions): Promise<void> {
   const { from } = options;
   const id = from === undefined ? "" : naming("--from", () => parseWorkerAddress(from));
   const node = await targetNodeOrNew(cli, options.at);
-  const outlet = await withRetries(cli, options, () => createOutlet(cli, { node, id, target }));
+  const { outlet } = await withRetries(cli, options, () => createOutlet(cli, { node, id, target }));
   const address = `/service/${outlet.status?.address || idOf(outlet.name)}`;
   await cli.output.print({
     plain: (style) =>
@@ -39,22 +39,27 @@ export interface NewOutlet {
   /** Empty lets the daemon choose one. */
   readonly id: string;
   readonly target: string;
+  /** One that is there with the same settings is as good. */
+  readonly tolerant?: boolean;
 }
 
 /** Throws if the outlet is there already. */
-export async function createOutlet(cli: Cli, { node, id, target }: NewOutlet): Promise<Outlet> {
+export async function createOutlet(
+  cli: Cli,
+  { node, id, target, tolerant }: NewOutlet,
+): Promise<{ outlet: Outlet; isNew: boolean }> {
   const { portals } = await cli.client();
   const { outlet, alreadyExisted } = await portals.createOutlet(
     { parent: `nodes/${node}`, outletId: id, outlet: { target }, requestId: cli.requestId() },
     cli.call(),
   );
   if (outlet === undefined) throw new PortwayError("internal", "the daemon sent no outlet");
-  if (alreadyExisted) {
+  if (alreadyExisted && !tolerant) {
     throw new PortwayError("address_taken", `the node ${node} has an outlet at /service/${id} already`, {
       node,
     });
   }
-  return outlet;
+  return { outlet, isNew: !alreadyExisted };
 }
 
 export async function list(cli: Cli, options: AtNode): Promise<void> {
@@ -120,7 +125,7 @@ async function outletsToDelete(
   return await unnamed(cli, node, true);
 }
 
-async function listOutlets(cli: Cli, node: string): Promise<Outlet[]> {
+export async function listOutlets(cli: Cli, node: string): Promise<Outlet[]> {
   const { portals } = await cli.client();
   return await listAll(
     (pageToken) => portals.listOutlets({ parent: `nodes/${node}`, pageSize, pageToken }, cli.call()),
