@@ -67,6 +67,9 @@ async function readFile(path: string): Promise<string> {
 }
 
 async function download(address: string, fetcher: typeof fetch): Promise<string> {
+  if (!URL.canParse(address)) {
+    throw new PortwayError("bad_argument", `"${address}" is no URL: expected https://HOST/PATH`, { address });
+  }
   const signal = AbortSignal.timeout(fetchMs);
   let url = new URL(address);
   try {

@@ -1,4 +1,5 @@
 import { isatty, type ReadStream } from "node:tty";
+import { PortwayError } from "../base/errors.js";
 import { homeAt } from "../home/home.js";
 import type { Connection, ConnectOptions, DaemonStart, Io, ServeCommandOptions, Sink, Source } from "./io.js";
 import { accepts } from "./socket-probe.js";
@@ -72,8 +73,10 @@ class StandardInput implements Source {
         return line.replace(/\r$/, "");
       }
       if (this.#hasEnded) return undefined;
-      if (this.#text.length > maxLineBytes)
-        throw new Error(`a line of standard input has more than ${maxLineBytes} bytes`);
+      if (this.#text.length > maxLineBytes) {
+        const message = `a line of standard input has more than ${maxLineBytes} bytes`;
+        throw new PortwayError("bad_argument", message, { maxLineBytes });
+      }
       const chunk = await this.#read();
       if (chunk === undefined) this.#hasEnded = true;
       else this.#text += chunk;

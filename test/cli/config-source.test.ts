@@ -63,6 +63,15 @@ describe("reading a configuration", () => {
     );
   });
 
+  test("of a URL that is none is refused", async () => {
+    for (const text of ["https://", "https://[::1"]) {
+      await assert.rejects(readConfiguration({ kind: "url", text }), {
+        code: "bad_argument",
+        message: `"${text}" is no URL: expected https://HOST/PATH`,
+      });
+    }
+  });
+
   test("of a URL stops at 1 MiB, however much comes", async () => {
     let sent = 0;
     let canceled = false;

@@ -130,6 +130,16 @@ describe("a command", () => {
     assert.equal(await machine.run(line, { stdin: `${relay}\n` }), "HELLO");
   });
 
+  test("refuses a line that is too long", async () => {
+    await using machine = new Machine();
+    const line = "message send hello --to -";
+    const { code, stderr } = await machine.cli(line, { stdin: "a".repeat(200_000) });
+    assert.deepEqual(
+      { code, stderr },
+      { code: 64, stderr: "error: a line of standard input has more than 65536 bytes\n" },
+    );
+  });
+
   for (const [name, flags] of [
     ["SIGINT", ["-f"]],
     ["SIGTERM", ["-f"]],
