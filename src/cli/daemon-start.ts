@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { PortwayError } from "../base/errors.js";
+import { messageOf, PortwayError } from "../base/errors.js";
 import { maxSocketPathBytes } from "../base/socket-path.js";
 import { type Home, homeAt } from "../home/home.js";
 import { type HomePart, makeDirectory, noteMade } from "../home/made-parts.js";
@@ -15,7 +15,7 @@ import { takeStartLock } from "./start-lock.js";
 
 const mainPath = fileURLToPath(new URL("../main.js", import.meta.url));
 const defaults = { ownStartMs: 10_000, othersStartMs: 15_000 } as const;
-/** One that ends without a failure is followed by another. */
+/** One that ends without a failure, or whose directories go, is followed by another. */
 const maxStarts = 3;
 const firstPollMs = 15;
 const maxPollMs = 120;
@@ -51,8 +51,18 @@ export async function ensureDaemon(options: StartOptions): Promise<DaemonStart> 
   }
   if (await accepts(home.socketPath)) return {};
   if (!options.mayStart) throw unreachable(`no daemon answers at ${home.socketPath}`);
-  const isShared = prepare(home);
-  return await new Start(home, options, isShared).run();
+  for (let starts = 1; ; starts += 1) {
+    try {
+      return await new Start(home, options, prepare(home)).run();
+    } catch (error) {
+      const { code, syscall } = error as NodeJS.ErrnoException;
+      // A reset may take a directory away that we start in.
+      if (code === "ENOENT" && syscall !== undefined && starts < maxStarts) continue;
+      if (syscall === undefined) throw error;
+      const message = `PORTWAY_HOME: ${home.path} can't be made or written to: ${messageOf(error)}`;
+      throw new PortwayError("daemon_unreachable", message, { home: home.path }, { cause: error });
+    }
+  }
 }
 
 /** One client's way to a daemon, started by it or by another client. */
@@ -207,18 +217,13 @@ function scrubbed(env: StartOptions["env"], home: string): Record<string, string
  * mounted volume): what to do with it is left to the daemon, and clients have no lock between them there.
  */
 function prepare(home: Home): boolean {
-  try {
-    const made: HomePart[] = makeDirectory(home.path) ? ["home"] : [];
-    const entries = readdirSync(home.path);
-    if (entries.length > 0 && !entries.includes(basename(home.runDirectory))) return false;
-    if (entries.length === 0) chmodSync(home.path, 0o700);
-    if (makeDirectory(home.runDirectory)) made.push("run");
-    if (made.length > 0) noteMade(home, made);
-    return true;
-  } catch (error) {
-    const message = `PORTWAY_HOME: ${home.path} can't be made or written to: ${(error as Error).message}`;
-    throw new PortwayError("daemon_unreachable", message, { home: home.path }, { cause: error });
-  }
+  const made: HomePart[] = makeDirectory(home.path) ? ["home"] : [];
+  const entries = readdirSync(home.path);
+  if (entries.length > 0 && !entries.includes(basename(home.runDirectory))) return false;
+  if (entries.length === 0) chmodSync(home.path, 0o700);
+  if (makeDirectory(home.runDirectory)) made.push("run");
+  if (made.length > 0) noteMade(home, made);
+  return true;
 }
 
 export function startLockPath(home: Home): string {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -87,6 +88,11 @@ describe("a daemon is started", () => {
     assert.notEqual((await ensure()).startedPid, undefined);
   });
 
+  test("again, after a reset that took the home of the first away", async () => {
+    const { startedPid } = await ensure({ env: { PORTWAY_PRETEND: "reset" } });
+    assert.equal(startedPid, started()[0]?.pid);
+  });
+
   test("after one that left its lock behind, whose pid is told", async () => {
     mkdirSync(homeAt(home).runDirectory, { recursive: true });
     writeFileSync(homeAt(home).lockPath, formatLockRecord({ ...ownRecord, pid: 2 ** 30 }));
@@ -165,6 +171,23 @@ describe("no daemon", () => {
     writeFileSync(home, "");
     await assert.rejects(ensure(), { code: "daemon_unreachable", message: /PORTWAY_HOME: .*can't be made/ });
   });
+});
+
+test("a home that can't be written to is told", async () => {
+  mkdirSync(homeAt(home).runDirectory, { recursive: true });
+  chmodSync(directory, 0o755);
+  chmodSync(homeAt(home).runDirectory, 0o555);
+  // Modes do not apply to root.
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.("nobody");
+  try {
+    await assert.rejects(ensure(), {
+      code: "daemon_unreachable",
+      message: /^PORTWAY_HOME: .*home can't be made or written to: EACCES.*start\.lock/,
+    });
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
 });
 
 describe("the lock of the start", () => {

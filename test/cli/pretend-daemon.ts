@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { homeAt } from "../../src/home/home.js";
 
@@ -23,6 +23,11 @@ switch (process.env["PORTWAY_PRETEND"]) {
     console.error("thinking");
     break;
   default:
+    if (process.env["PORTWAY_PRETEND"] === "reset" && !existsSync(`${home.path}-was-reset`)) {
+      writeFileSync(`${home.path}-was-reset`, "");
+      rmSync(home.path, { recursive: true });
+      process.exit(69);
+    }
     try {
       const isSuccessor = process.env["PORTWAY_PRETEND"] === "successor";
       writeFileSync(home.lockPath, String(pid), { flag: isSuccessor ? "w" : "wx" });
