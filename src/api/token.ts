@@ -2,7 +2,7 @@ import { randomBytes, timingSafeEqual } from "node:crypto";
 import { constants } from "node:fs";
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { PortwayError } from "../base/errors.js";
+import { messageOf, PortwayError } from "../base/errors.js";
 
 /** The API token of a daemon. It is in a file of its owner's alone, and never in an argument list or a URL. */
 export interface Tokens {
@@ -77,7 +77,10 @@ export async function readToken(path: string): Promise<string | undefined> {
   }
 }
 
-/** Puts a new token in place of the file at `path` in one step, so that a reader finds the old or the new one. */
+/**
+ * Puts a new token in place of the file at `path` in one step, so that a reader finds the old or the new one. Throws
+ * `internal` if that can't be done: then the old one stays.
+ */
 async function writeNewToken(path: string): Promise<string> {
   const token = randomBytes(tokenBytes).toString("hex");
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
@@ -91,8 +94,9 @@ async function writeNewToken(path: string): Promise<string> {
     }
     await rename(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
-    throw error;
+    await rm(temporary, { force: true }).catch(() => {});
+    const message = `the token file ${path} can't be written: ${messageOf(error)}`;
+    throw new PortwayError("internal", message, { path }, { cause: error });
   }
   await syncDirectory(dirname(path));
   return token;

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   chmodSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -58,6 +59,20 @@ test("after a rotation the new token matches and the old one does not", async (t
   assert.ok(tokens.matches(token));
   assert.ok(!tokens.matches(old));
   assert.equal(statSync(path).mode & 0o777, 0o600);
+  assert.deepEqual(readdirSync(join(path, "..")), ["token"]);
+});
+
+test("a rotation that can't write the file says so, and the old token stays", async (t) => {
+  const path = tokenPath(t);
+  const tokens = await openTokens(path);
+  const old = (await readToken(path))!;
+  rmSync(path);
+  mkdirSync(join(path, "in the way"), { recursive: true });
+  await assert.rejects(tokens.rotate(), {
+    code: "internal",
+    message: /^the token file .*token can't be written: /,
+  });
+  assert.ok(tokens.matches(old));
   assert.deepEqual(readdirSync(join(path, "..")), ["token"]);
 });
 
