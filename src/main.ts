@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { version } from "./base/version.js";
+import { handleOutputFailure } from "./cli/output-failure.js";
 
 const words = process.argv.slice(2);
 
-// The version is asked for by scripts at every start: it costs nothing but this file.
+// The version is asked for by scripts at every start: it costs nothing but this file and what it imports.
 if (words.length === 1 && (words[0] === "--version" || words[0] === "-V")) {
+  handleOutputFailure(process.stdout);
   process.stdout.write(`portway ${version}\n`);
 } else {
   const { run } = await import("./cli/run.js");

@@ -2,6 +2,7 @@ import { isatty, type ReadStream } from "node:tty";
 import { PortwayError } from "../base/errors.js";
 import { homeAt } from "../home/home.js";
 import type { Connection, ConnectOptions, DaemonStart, Io, ServeCommandOptions, Sink, Source } from "./io.js";
+import { handleOutputFailure } from "./output-failure.js";
 import { accepts } from "./socket-probe.js";
 
 export interface ProcessIoOptions {
@@ -41,11 +42,8 @@ async function start({ home, mayStart }: ConnectOptions): Promise<DaemonStart> {
   return await ensureDaemon({ home, mayStart, env: process.env });
 }
 
-/** A reader that has gone (`| head -1`) is no failure of ours. */
 function sink(stream: NodeJS.WriteStream): Sink {
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-  });
+  handleOutputFailure(stream);
   return {
     isTerminal: stream.isTTY === true,
     get columns() {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
+import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { version } from "../../src/base/version.js";
@@ -107,19 +107,45 @@ describe("the daemon of the commands", () => {
   });
 });
 
+async function endOf(child: ChildProcess): Promise<{ code: number; stderr: string }> {
+  let stderr = "";
+  child.stderr!.setEncoding("utf8").on("data", (text: string) => {
+    stderr += text;
+  });
+  const [code] = await once(child, "close");
+  return { code, stderr };
+}
+
 describe("a command", () => {
   test("whose reader has gone is quiet about it", async () => {
     await using machine = new Machine();
     await machine.run("node create n1");
     const child = machine.spawn(["node", "list"], { stdio: ["ignore", "pipe", "pipe"] });
     child.stdout!.destroy();
-    let stderr = "";
-    child.stderr!.setEncoding("utf8").on("data", (text: string) => {
-      stderr += text;
-    });
-    const [code] = await once(child, "close");
-    assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    assert.deepEqual(await endOf(child), { code: 0, stderr: "" });
   });
+
+  for (const line of ["--version", "--help"]) {
+    test(`${line} whose reader has gone is quiet about it`, async () => {
+      await using machine = new Machine();
+      const child = machine.spawn([line], { stdio: ["ignore", "pipe", "pipe"] });
+      child.stdout!.destroy();
+      assert.deepEqual(await endOf(child), { code: 0, stderr: "" });
+    });
+  }
+
+  for (const line of ["--version", "--help", "status"]) {
+    const skip = !existsSync("/dev/full");
+    test(`${line} says that its output can't be written, and fails`, { skip }, async () => {
+      await using machine = new Machine();
+      const full = openSync("/dev/full", "w");
+      const child = machine.spawn([line], { stdio: ["ignore", full, "pipe"] });
+      closeSync(full);
+      const { code, stderr } = await endOf(child);
+      assert.match(stderr, /^error: standard output can't be written: ENOSPC: [^\n]*\n$/);
+      assert.equal(code, 70);
+    });
+  }
 
   test("reads a line of what another one printed", async () => {
     await using machine = new Machine();

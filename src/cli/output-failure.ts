@@ -1,0 +1,18 @@
+const failure = 70;
+
+/**
+ * Takes the errors of an output, which come after the write. A reader that has gone (`| head -1`) is no failure of
+ * ours, and of standard error nothing more can be said. That standard output takes nothing (a full disk) is told once,
+ * and makes the exit code of the process a failure.
+ */
+export function handleOutputFailure(stream: NodeJS.WriteStream): void {
+  let isTold = false;
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE" || stream === process.stderr || isTold) return;
+    isTold = true;
+    process.once("exit", () => {
+      process.exitCode = failure;
+    });
+    process.stderr.write(`error: standard output can't be written: ${error.message}\n`);
+  });
+}
