@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { homedir } from "node:os";
-import { resolve } from "node:path";
+import { isAbsolute, join, resolve } from "node:path";
 import type { CallOptions } from "@connectrpc/connect";
+import { PortwayError } from "../base/errors.js";
 import { version } from "../base/version.js";
 import type { PortwayClient } from "../client/client.js";
 import { homeAt } from "../home/home.js";
@@ -38,8 +39,6 @@ export class Cli implements AsyncDisposable {
   readonly output: Output;
   readonly notices: Notices;
   readonly prompt: Prompt;
-  /** PORTWAY_HOME. */
-  readonly home: string;
   readonly #mayStart: boolean;
   #connecting: Promise<Connection> | undefined;
   readonly #more: Connection[] = [];
@@ -57,8 +56,12 @@ export class Cli implements AsyncDisposable {
     });
     this.notices = new Notices(io.stderr, style, { quiet, verbosity: options.verbose ?? 0 });
     this.prompt = new Prompt(io, style, !quiet && options.input !== false && !isSet(io.env["NO_INPUT"]));
-    this.home = homeIn(io.env);
     this.#mayStart = options.start ?? true;
+  }
+
+  /** PORTWAY_HOME. */
+  get home(): string {
+    return homeIn(this.io.env);
   }
 
   /** The daemon's API; connects, and starts a daemon if need be, at the first call. */
@@ -148,9 +151,22 @@ export class Cli implements AsyncDisposable {
 }
 
 /** PORTWAY_HOME, absolute; `~/.portway` where it is not set. */
-export function homeIn(env: Io["env"]): string {
+function homeIn(env: Io["env"]): string {
   const given = env["PORTWAY_HOME"];
-  return given === undefined || given === "" ? resolve(env["HOME"] ?? homedir(), ".portway") : resolve(given);
+  if (given === undefined || given === "") return join(userHomeIn(env), ".portway");
+  try {
+    return resolve(given);
+  } catch (error) {
+    // What is relative needs the current directory, which may be deleted.
+    const message = `PORTWAY_HOME is "${given}", and the current directory is gone: expected an absolute path`;
+    throw new PortwayError("bad_argument", message, { given }, { cause: error });
+  }
+}
+
+function userHomeIn(env: Io["env"]): string {
+  const path = env["HOME"] ?? homedir();
+  if (isAbsolute(path)) return path;
+  throw new PortwayError("bad_argument", `HOME is "${path}": expected an absolute path, or PORTWAY_HOME`);
 }
 
 /** An environment variable that stands for a flag: any value but the words for no. */

@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { mkdtempSync, rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nounNames } from "../../src/cli/program.js";
 import { portway } from "../support/fake-io.js";
@@ -64,6 +67,29 @@ describe("a command line that can't be", () => {
       assert.ok(stderr.includes(`"${name}"`), stderr);
     });
   }
+
+  for (const home of ["", "me"]) {
+    test(`HOME is "${home}" where it is needed`, async () => {
+      const { code, stderr } = await portway("node list", { env: { PORTWAY_HOME: "", HOME: home } });
+      assert.equal(code, 64);
+      assert.equal(stderr, `error: HOME is "${home}": expected an absolute path, or PORTWAY_HOME\n`);
+      assert.equal(
+        (await portway("completion --shell bash", { env: { PORTWAY_HOME: "", HOME: home } })).code,
+        0,
+      );
+    });
+  }
+
+  test("PORTWAY_HOME is relative to a directory that is gone", async (t) => {
+    const before = process.cwd();
+    const gone = mkdtempSync(join(tmpdir(), "pw-gone-"));
+    t.after(() => process.chdir(before));
+    process.chdir(gone);
+    rmdirSync(gone);
+    const { code, stderr } = await portway("node list", { env: { PORTWAY_HOME: "home" } });
+    assert.equal(code, 64);
+    assert.match(stderr, /^error: PORTWAY_HOME is "home", and the current directory is gone/);
+  });
 
   test("nothing at all is answered with the help, as an error", async () => {
     const { code, stdout, stderr } = await portway([]);
