@@ -1,5 +1,15 @@
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { Machine } from "./support/machine.js";
@@ -41,6 +51,20 @@ test("reset ends the daemon, deletes what Portway created, and names what is lef
   assert.ok(existsSync(mine) && !existsSync(machine.home.runDirectory));
   assert.equal((await machine.cli(["node", "list", "--no-start"])).code, 69);
   rmSync(machine.home.path, { recursive: true });
+});
+
+test("a home with other things in it is used, and is after a reset what it was before", async () => {
+  await using machine = new Machine();
+  const { path, logDirectory } = machine.home;
+  mkdirSync(logDirectory, { recursive: true });
+  for (const each of [path, logDirectory]) chmodSync(each, 0o755);
+  writeFileSync(join(logDirectory, "nginx.log"), "127.0.0.1 GET /\n");
+  await machine.run("node create n1");
+  const { stderr } = await machine.cli("reset -y");
+  assert.match(stderr, /nginx\.log/);
+  assert.deepEqual(readdirSync(path, { recursive: true }).sort(), ["logs", join("logs", "nginx.log")]);
+  for (const each of [path, logDirectory]) assert.equal(statSync(each).mode & 0o777, 0o755);
+  rmSync(path, { recursive: true });
 });
 
 /** A daemon in the foreground with a portal of its own, and a session that is open. */

@@ -10,6 +10,7 @@ test("all that a daemon has lies in its home, and the socket and the lock in the
     socketPath: "/somewhere/portway/run/api.sock",
     tokenPath: "/somewhere/portway/token",
     lockPath: "/somewhere/portway/run/daemon.lock",
+    madePath: "/somewhere/portway/run/made-by-portway",
     logDirectory: "/somewhere/portway/logs",
     daemonLogPath: "/somewhere/portway/logs/daemon.log",
   });
