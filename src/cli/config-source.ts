@@ -22,13 +22,22 @@ const maxRedirects = 5;
 export function sourceOf(argument: string): ConfigSource | undefined {
   if (/^https?:\/\//i.test(argument)) return { kind: "url", text: argument };
   if (/^\s*\{|\n/.test(argument)) return { kind: "inline", text: argument };
-  if (statSync(argument, { throwIfNoEntry: false })?.isFile()) return { kind: "file", text: argument };
+  if (isFile(argument)) return { kind: "file", text: argument };
   if (/[/\\]|\.(ya?ml|json)$/i.test(argument)) {
     throw new PortwayError("bad_name", `"${argument}" is neither the name of a node nor a file that exists`, {
       given: argument,
     });
   }
   return undefined;
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    // There is none, or it is no path at all: too long, below a file.
+    return false;
+  }
 }
 
 /** Reads at most 1 MiB. */

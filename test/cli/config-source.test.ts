@@ -25,7 +25,8 @@ describe("the argument of node create", () => {
 
   test("is else a name, unless it looks like a path", () => {
     assert.equal(sourceOf("n1"), undefined);
-    for (const path of ["./n1", "n1.yaml", "n1.json", directory]) {
+    assert.equal(sourceOf("x".repeat(300)), undefined);
+    for (const path of ["./n1", "n1.yaml", "n1.json", directory, join(import.meta.filename, "n1.yaml")]) {
       assert.throws(() => sourceOf(path), { code: "bad_name" });
     }
   });
