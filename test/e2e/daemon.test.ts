@@ -148,8 +148,10 @@ test("a command that starts a daemon says that the one before it was killed; the
   const first = await machine.cli("node list");
   const { stdout, code } = first;
   assert.deepEqual({ stdout, code }, { stdout: "[]", code: 0 });
-  assert.ok(first.stderr.startsWith(`! the daemon of before, process ${pid}, was killed or has crashed`));
-  assert.equal((await machine.cli("node list")).stderr, "");
+  // On a busy machine it also says what it waits for.
+  const said = `! the daemon of before, process ${pid}, was killed or has crashed`;
+  assert.ok(first.stderr.includes(said), first.stderr);
+  assert.ok(!(await machine.cli("node list")).stderr.includes("killed"));
 });
 
 for (const how of ["SIGINT", "SIGTERM", "the end of standard input"] as const) {
