@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, rmSync } from "node:fs";
 import http from "node:http";
 import { test } from "node:test";
 import { connectNodeAdapter } from "@connectrpc/connect-node";
@@ -29,5 +29,7 @@ test("a daemon of another version is used, with a warning that names both", asyn
     server.closeAllConnections();
     server.close();
     await once(server, "close");
+    // What this test made is not for a reset to delete.
+    rmSync(machine.home.path, { recursive: true });
   }
 });
