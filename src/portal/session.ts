@@ -68,8 +68,12 @@ const lookMs = 8_000;
  */
 const maxSilentLooks = 3;
 const maxSilentLooksBehindData = 5;
-/** As much else comes over the connection, the answer may stand behind it for long: megabytes, on a slow link. */
+/**
+ * Where much else comes over the connection, the answer may stand behind it for long: megabytes, on a slow link. What
+ * relays and other sessions ask is far less than that.
+ */
 const maxSilentLooksBehindTraffic = 15;
+const muchTrafficBytes = 64 * 1024;
 
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
@@ -100,8 +104,8 @@ export class Session implements Worker, LocalStreamUser {
   #heard = false;
   #sent = false;
   #silentLooks = 0;
-  /** Messages that had come over the connection at the last look. */
-  #received = 0;
+  /** What had come over the connection at the last look. */
+  #receivedBytes = 0;
   #answers = false;
   #expectedCounter = 0;
   #hadData = false;
@@ -270,9 +274,9 @@ export class Session implements Worker, LocalStreamUser {
     const { isBlocked, traffic } = this.#arrival ?? {};
     // What we send is held up: a question would be too. Or what comes is: an answer as well.
     if (this.#unsent.length > 0 || isBlocked === true) return;
-    const received = traffic?.receivedMessages ?? 0;
-    const isBehindTraffic = received > this.#received;
-    this.#received = received;
+    const receivedBytes = traffic?.receivedBytes ?? 0;
+    const isBehindTraffic = receivedBytes - this.#receivedBytes >= muchTrafficBytes;
+    this.#receivedBytes = receivedBytes;
     this.#silentLooks = this.#heard ? 0 : this.#silentLooks + 1;
     if (this.#heard) this.#sent = false;
     this.#heard = false;

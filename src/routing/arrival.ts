@@ -15,7 +15,7 @@ export interface Arrival extends Entrance {
   /** Connections that a relay has joined with this one: what comes in on one may leave on the other. */
   readonly joined: Set<Arrival>;
   /** What has come in so far: that it grows shows that the peer lives. Absent where it is not counted. */
-  readonly traffic?: { readonly receivedMessages: number };
+  readonly traffic?: { readonly receivedMessages: number; readonly receivedBytes: number };
   /** What came in last was not taken: nothing is read until it is, or until the link ends. */
   readonly isBlocked?: boolean;
   /**

@@ -316,21 +316,26 @@ test("a far end is not silent while what it says stands in front of us", (t) => 
   assert.equal(end, "silent");
 });
 
-test("a far end whose answer may stand behind other messages has two minutes", (t) => {
-  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  let receivedMessages = 0;
-  openOver({
-    get traffic() {
-      receivedMessages += 1;
-      return { receivedMessages };
-    },
+for (const [bytes, looks, what] of [
+  [64 * 1024, 15, "much else, has two minutes"],
+  [64 * 1024 - 1, 3, "little else, has no longer"],
+] as const) {
+  test(`a far end whose answer may stand behind ${what}`, (t) => {
+    t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+    let receivedBytes = 0;
+    openOver({
+      get traffic() {
+        receivedBytes += bytes;
+        return { receivedMessages: 0, receivedBytes };
+      },
+    });
+    t.mock.timers.tick(2_000);
+    for (let look = 0; look < looks; look += 1) t.mock.timers.tick(8_000);
+    assert.equal(end, undefined);
+    t.mock.timers.tick(8_000);
+    assert.equal(end, "silent");
   });
-  t.mock.timers.tick(2_000);
-  for (let look = 0; look < 15; look += 1) t.mock.timers.tick(8_000);
-  assert.equal(end, undefined);
-  t.mock.timers.tick(8_000);
-  assert.equal(end, "silent");
-});
+}
 
 test("the end of the connection that it hears from ends it with a reset", () => {
   const there = new Router({ policy: defaultAccessPolicy, log: silentLog });

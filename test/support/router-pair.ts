@@ -68,8 +68,8 @@ export class TestEnd implements Arrival, Worker, GateWaiter {
     this.#registration = router.register(address, this, { kind: "connection", hearsFrom: this });
   }
 
-  get traffic(): { readonly receivedMessages: number } {
-    return { receivedMessages: this.#received };
+  get traffic() {
+    return { receivedMessages: this.#received, receivedBytes: 0 };
   }
 
   get isBlocked(): boolean {
