@@ -20,6 +20,13 @@ export interface Connection {
   isTrusted: boolean;
   readonly calls: Roster<Call>;
   idleSinceMs: number;
+  probe: Probe | undefined;
+}
+
+/** A question to an HTTP/2 client that it has to answer: what has arrived from it, and whether the answer has. */
+interface Probe {
+  bytesRead: number;
+  isAnswered: boolean;
 }
 
 export interface Call {
@@ -35,10 +42,13 @@ export interface Call {
 }
 
 const sweepMs = 1000;
+/** Of a frame that acknowledges settings. */
+const acknowledgementBytes = 9;
 
 /**
  * The open connections and running calls of a server. Looks at them once a second and ends what a client holds without
- * using it: a request whose body does not come, a response that is not taken, a connection without calls.
+ * using it: a request whose body does not come, a response that is not taken, a connection without calls, a session that
+ * a breach of HTTP/2 has ended.
  * (HTTP/1.1 connections between two requests also have Node's own timeout.)
  */
 export class Connections implements Disposable {
@@ -53,7 +63,8 @@ export class Connections implements Disposable {
   constructor(limits: Required<ApiLimits>, log: Log) {
     this.#limits = limits;
     this.#log = log;
-    this.#timer = setInterval(() => this.#sweep(performance.now()), sweepMs);
+    // Behind what this turn of the loop still writes: what is queued then can't leave.
+    this.#timer = setInterval(() => setImmediate(() => this.#sweep(performance.now())), sweepMs);
     this.#timer.unref();
   }
 
@@ -68,6 +79,7 @@ export class Connections implements Disposable {
       isTrusted: principal !== undefined,
       calls: new Roster(),
       idleSinceMs: now,
+      probe: undefined,
     };
     this.#open.set(socket, connection);
     socket.once("close", () => {
@@ -149,11 +161,16 @@ export class Connections implements Disposable {
     }
     for (const connection of this.#open.values()) {
       const { session, calls, isTrusted, openedMs, idleSinceMs } = connection;
+      if (session !== undefined && isOver(session, connection)) {
+        this.#log.debug("connection.ended", { why: "a breach of the protocol" });
+        end(connection);
+        continue;
+      }
       if (calls.size > 0) continue;
       const isStranger = !isTrusted && now - openedMs > this.#limits.unauthenticatedTimeoutMs;
       if (isStranger || session?.closed) {
-        // What was said to be closed and has no call is closed by now, unless Node no longer reads from it: after a
-        // breach of the protocol and some kinds of good-bye it misses that the client has gone.
+        // What was said to be closed and has no call is closed by now, unless Node no longer reads from it: after some
+        // kinds of good-bye it misses that the client has gone.
         this.#log.debug("connection.ended", { why: isStranger ? "unauthenticated" : "closed" });
         end(connection);
       } else if (session !== undefined && now - idleSinceMs > this.#limits.idleTimeoutMs) {
@@ -176,6 +193,29 @@ export class Connections implements Disposable {
     }
     return now - call.waitingSinceMs > this.#limits.stallTimeoutMs ? "the response is not taken" : undefined;
   }
+}
+
+/**
+ * Whether a breach of the protocol has ended the session. Node says nothing of most of them: it neither reads nor writes
+ * any more, and so misses that the client has gone. Whenever something has arrived, the client is asked to acknowledge
+ * settings in which nothing changes (a ping does not leave behind a client's good-bye); a question that stays in the
+ * queue of a session that has nothing else to write shows the end.
+ */
+function isOver(session: ServerHttp2Session, connection: Connection): boolean {
+  const { probe, socket, calls } = connection;
+  if (session.destroyed) return false;
+  if (probe !== undefined && !probe.isAnswered) {
+    if (!session.state.outboundQueueSize) return false;
+    return [...calls.items()].every(({ exchange }) => exchange.waitingBytes === 0);
+  }
+  if (probe?.bytesRead === socket.bytesRead) return false;
+  const next: Probe = { bytesRead: socket.bytesRead, isAnswered: false };
+  connection.probe = next;
+  session.settings({}, () => {
+    next.isAnswered = true;
+    next.bytesRead += acknowledgementBytes;
+  });
+  return false;
 }
 
 function end({ session, socket }: Connection): void {

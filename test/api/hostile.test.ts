@@ -53,6 +53,92 @@ test("whatever bytes arrive, their connections end and the server serves on", as
   assert.equal((await rawRequest({ at, path, headers, body: "{}" })).status, 200);
 });
 
+test("a breach of HTTP/2 ends its connection and the calls on it, also behind a good-bye", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  let running = 0;
+  let begun = (): void => {};
+  engine.onSend = (_request, { signal }) => {
+    running += 1;
+    begun();
+    return new Promise((_, reject) =>
+      signal!.addEventListener("abort", () => {
+        running -= 1;
+        reject(signal!.reason);
+      }),
+    );
+  };
+  const call = Buffer.concat([
+    frame(1, 4, 1, [
+      field(":method", "POST"),
+      field(":scheme", "http"),
+      field(":path", "/portway.v1.MessageService/SendMessage"),
+      field(":authority", "localhost"),
+      field("content-type", "application/json"),
+      field("authorization", `Bearer ${token}`),
+    ]),
+    frame(0, 1, 1, [Buffer.from('{"to":"/service/echo"}')]),
+  ]);
+  const goodbye = frame(7, 0, 0, [Buffer.alloc(8)]);
+  const dataOnIdleStream = frame(0, 0, 99, [Buffer.from("aa")]);
+  const breaches = [
+    dataOnIdleStream,
+    Buffer.concat([goodbye, dataOnIdleStream]),
+    frame(1, 4, 7, [Buffer.alloc(5, 255)]),
+    frame(4, 0, 0, [Buffer.alloc(3)]),
+    frame(9, 4, 3, [Buffer.alloc(1)]),
+    frame(0, 0, 1, [Buffer.alloc(20_000)]),
+  ];
+  const ends: Promise<void>[] = [];
+  for (const breach of breaches) {
+    for (const leaves of [true, false]) {
+      const client = new RawSocket(at);
+      const runs = new Promise<void>((resolve) => {
+        begun = resolve;
+      });
+      client.socket.write(Buffer.concat([preface, settings, call]));
+      await runs;
+      client.socket.write(breach);
+      if (leaves) client.socket.end();
+      ends.push(client.closed());
+    }
+  }
+  await Promise.all(ends);
+  await server.close({ graceMs: 60_000 });
+  assert.equal(running, 0);
+});
+
+test("a client that keeps to HTTP/2 is asked once for what it said, and its calls go on", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  let answer = (): void => {};
+  engine.onSend = ({ payload }) =>
+    new Promise((resolve) => {
+      answer = () => resolve({ payload, returnRoute: "", roundTripMs: 1 });
+    });
+  const session = http2.connect(`http://${at}`);
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/portway.v1.MessageService/SendMessage",
+    authorization: `Bearer ${token}`,
+    "content-type": "application/json",
+  });
+  const status = new Promise((resolve) => stream.once("response", (head) => resolve(head[":status"])));
+  stream.end('{"to":"/service/echo"}');
+  stream.resume();
+  let asked = 0;
+  session.on("remoteSettings", () => {
+    asked += 1;
+  });
+  // The first are those that every session begins with.
+  while (asked < 2) await new Promise((resolve) => session.once("remoteSettings", resolve));
+  session.goaway();
+  while (asked < 3) await new Promise((resolve) => session.once("remoteSettings", resolve));
+  answer();
+  assert.equal(await status, 200);
+  session.destroy();
+});
+
 test("calls that are reset in every way and at every moment leave nothing behind", async (t) => {
   const { server, token, engine } = await apiFixture(t);
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
@@ -98,3 +184,19 @@ test("calls that are reset in every way and at every moment leave nothing behind
   await server.close({ graceMs: 60_000 });
   assert.ok(signals.every(({ aborted }) => aborted));
 });
+
+function frame(type: number, flags: number, stream: number, parts: readonly Buffer[]): Buffer {
+  const body = Buffer.concat(parts);
+  const head = Buffer.alloc(9);
+  head.writeUIntBE(body.byteLength, 0, 3);
+  head[3] = type;
+  head[4] = flags;
+  head.writeUInt32BE(stream, 5);
+  return Buffer.concat([head, body]);
+}
+
+/** A literal header field (RFC 7541, 6.2.2) with a name and a value of less than 127 bytes. */
+function field(name: string, value: string): Buffer {
+  const text = (of: string): Buffer => Buffer.concat([Buffer.of(of.length), Buffer.from(of)]);
+  return Buffer.concat([Buffer.of(0), text(name), text(value)]);
+}
