@@ -7,6 +7,9 @@
 // Everything that a daemon can do is here; the CLI is one client of it. Every call on TCP carries
 // `authorization: Bearer <token>` or a client certificate; on the Unix socket the file mode is the permission.
 //
+// A resource is known by its name, `nodes/{node}/inlets/{inlet}`. In an id that is a worker address (of a service, a
+// worker, an outlet, a relay registration) `%2F` stands for `/` and `%25` for `%`; the id itself has at most 266 bytes.
+//
 // Errors carry a canonical code, exactly one google.rpc.ErrorInfo (domain "portway", a stable upper-case reason and
 // the facts as metadata) and, for INVALID_ARGUMENT, a google.rpc.BadRequest that names each field. UNAVAILABLE is the
 // only code that is worth a retry by itself.

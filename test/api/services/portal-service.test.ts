@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { toJson } from "@bufbuild/protobuf";
-import { NodeService } from "../../../gen/portway/v1/node_service_pb.js";
+import { NodeService, ServiceKind } from "../../../gen/portway/v1/node_service_pb.js";
 import * as pb from "../../../gen/portway/v1/portal_service_pb.js";
+import { RelayService } from "../../../gen/portway/v1/relay_service_pb.js";
 import { apiFixture, clientFor, transportFor } from "../../support/api-fixture.js";
 
 test("inlets and outlets are created, told, listed and deleted", async (t) => {
@@ -58,4 +59,36 @@ test("inlets and outlets are created, told, listed and deleted", async (t) => {
   assert.deepEqual((await client.listOutlets({ parent })).outlets, [outlet]);
   await client.deleteOutlet({ name: outlet.name });
   assert.deepEqual((await client.listOutlets({ parent })).outlets, []);
+});
+
+test("whatever id the API gives out, it takes back in a name", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const transport = transportFor("grpc", url, { token });
+  const nodes = clientFor(NodeService, transport);
+  const portals = clientFor(pb.PortalService, transport);
+  const relays = clientFor(RelayService, transport);
+  await nodes.createNode({ nodeId: "n1" });
+  const parent = "nodes/n1";
+  const id = "%".repeat(255);
+  const { outlet } = await portals.createOutlet({ parent, outletId: id, outlet: { target: "127.0.0.1:9" } });
+  const { service } = await nodes.createService({
+    parent,
+    serviceId: id,
+    service: { kind: ServiceKind.HOP },
+  });
+  await portals.getOutlet({ name: outlet!.name });
+  await portals.deleteOutlet({ name: outlet!.name });
+  await nodes.getService({ name: service!.name });
+  await nodes.deleteService({ name: service!.name });
+  // The longest address: that of a relay, whose name its client chooses.
+  const address = `forward_to_${id}`;
+  for (const collection of [engine.workers, engine.relayRegistrations]) {
+    await collection.create("n1", address, undefined);
+  }
+  const { workers } = await nodes.listWorkers({ parent });
+  const { relayRegistrations } = await relays.listRelayRegistrations({ parent });
+  await nodes.getWorker({ name: workers[0]!.name });
+  await relays.getRelayRegistration({ name: relayRegistrations[0]!.name });
+  await relays.deleteRelayRegistration({ name: relayRegistrations[0]!.name });
 });
