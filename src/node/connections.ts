@@ -55,19 +55,17 @@ export class Connections {
     wait: WaitOptions = {},
   ): Promise<Created<TcpConnectionResource>> {
     const peer = parseSocketAddress(spec.peerAddress);
-    if (id !== "") {
-      const existing = this.#store.existing(id, spec);
-      if (existing !== undefined) return { resource: this.#view(existing), existed: true };
+    const existing = id === "" ? undefined : this.#store.existing(id, spec);
+    if (existing !== undefined) {
+      await linked(existing.dialed!, this.#store.whileThere(existing, wait));
+      return { resource: this.#view(existing), existed: true };
     }
     const entry = this.#dial(id, spec, peer, "created_connection", "");
-    const { waitMs = 0 } = wait;
-    if (waitMs > 0) {
-      try {
-        await firstLink(entry.dialed!, waitMs, this.#store.whileThere(entry, wait).signal);
-      } catch (error) {
-        this.#end(entry);
-        throw error;
-      }
+    try {
+      await linked(entry.dialed!, this.#store.whileThere(entry, wait));
+    } catch (error) {
+      this.#end(entry);
+      throw error;
     }
     return { resource: this.#view(entry), existed: false };
   }
@@ -226,20 +224,20 @@ export class Connections {
   }
 }
 
-/** Waits for the first link; rejects with why the first attempt failed, or when `waitMs` have passed. */
-async function firstLink(
-  dialed: DialedConnection,
-  waitMs: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+/** Waits for a link; rejects with why the next attempt failed, or when the wait has passed. */
+async function linked(dialed: DialedConnection, { signal, waitMs = 0 }: WaitOptions): Promise<void> {
+  if (waitMs <= 0) return;
   const outcome = deferred<void>();
+  let isWatched = false;
   const watch = dialed.watch({
     up: () => outcome.resolve(),
     down: (error) => {
-      if (dialed.lastError !== undefined) outcome.reject(error);
+      // What it is told at once is how things are, and no outcome.
+      if (isWatched) outcome.reject(error);
     },
     gone: (error) => outcome.reject(error),
   });
+  isWatched = true;
   const timer = setTimeout(
     () => outcome.reject(new PortwayError("connect_failed", `no link within ${waitMs} ms`)),
     waitMs,

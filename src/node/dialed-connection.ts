@@ -79,10 +79,6 @@ export class DialedConnection implements Link {
     return this.#liveness.view();
   }
 
-  get lastError(): Error | undefined {
-    return this.#lastError;
-  }
-
   watch(listener: LinkListener): Disposable {
     this.#listeners.add(listener);
     const { signal } = this.#stop;

@@ -63,7 +63,10 @@ export class Portals {
     const plan = planRoute(spec.to);
     mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
-    if (existing !== undefined) return { resource: this.#viewInlet(existing), existed: true };
+    if (existing !== undefined) {
+      await settledWithin(existing.inlet.settled, this.#inlets.whileThere(existing, wait));
+      return { resource: this.#viewInlet(existing), existed: true };
+    }
     const entry = await this.#bindInlet(id === "" ? randomBytes(4).toString("hex") : id, spec, bind, plan);
     try {
       await settledWithin(entry.inlet.settled, this.#inlets.whileThere(entry, wait));

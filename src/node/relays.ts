@@ -42,7 +42,10 @@ export class Relays {
     const name = id === "" ? "default" : id;
     const plan = planRoute(spec.at);
     const existing = this.#store.existing(name, spec);
-    if (existing !== undefined) return { resource: this.#view(existing), existed: true };
+    if (existing !== undefined) {
+      await settled(existing.client, this.#store.whileThere(existing, wait));
+      return { resource: this.#view(existing), existed: true };
+    }
     const { link, plan: rest } = this.#options.linkFor(plan, `relays/${name}`);
     if (link.route.isEmpty && rest.tail.isEmpty) {
       throw new PortwayError("bad_route", `"${spec.at}" names no node that could host a relay`, {
@@ -65,16 +68,11 @@ export class Relays {
     }
     const entry = this.#store.add({ ...this.#store.make(name, spec), client, link });
     log.info("relay.created", { relay: name, at: spec.at });
-    const stop = new AbortController();
-    const settled = client.waitUntilSettled(stop.signal);
-    settled.catch(() => {});
     try {
-      await settledWithin(settled, this.#store.whileThere(entry, wait));
+      await settled(client, this.#store.whileThere(entry, wait));
     } catch (error) {
       this.#end(entry);
       throw error;
-    } finally {
-      stop.abort();
     }
     return { resource: this.#view(entry), existed: false };
   }
@@ -106,6 +104,17 @@ export class Relays {
 
   #view({ id, uid, createTimeMs, spec, client }: RelayEntry): RelayResource {
     return { node: this.#options.node, id, uid, createTimeMs, spec, status: client.status() };
+  }
+}
+
+async function settled(client: RelayClient, wait: WaitOptions): Promise<void> {
+  const stop = new AbortController();
+  const end = client.waitUntilSettled(stop.signal);
+  end.catch(() => {});
+  try {
+    await settledWithin(end, wait);
+  } finally {
+    stop.abort();
   }
 }
 

@@ -112,7 +112,7 @@ export class Store<Spec, E extends Entry<Spec>> {
 
   /** The same wait, which ends as well, with the store's not-found error, when the entry is taken out. */
   whileThere(entry: E, wait: WaitOptions): WaitOptions {
-    const removal = new AbortController();
+    const removal = this.#removals.get(entry) ?? new AbortController();
     this.#removals.set(entry, removal);
     const { signal } = removal;
     return { ...wait, signal: wait.signal === undefined ? signal : AbortSignal.any([wait.signal, signal]) };

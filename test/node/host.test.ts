@@ -305,6 +305,33 @@ test("a created connection that must be up and is refused is not there", async (
   assert.deepEqual(await engine.tcpConnections.list("n1"), []);
 });
 
+test("a create of what is there already waits as the first one does", async () => {
+  const address = await create("n2");
+  await create("n1");
+  await engine.nodes.stop("n2");
+  const relay = { at: tcp(address), relayAddress: "r" };
+  const inlet = { bindAddress: "127.0.0.1:0", to: `${tcp(address)}/service/outlet` };
+  const connection = { peerAddress: address };
+  const wait = { waitMs: 10_000 };
+  await engine.relays.create("n1", "r", relay);
+  await engine.inlets.create("n1", "i", inlet);
+  await engine.tcpConnections.create("n1", "c", connection);
+  await until(async () => (await engine.tcpConnections.get("n1", "c")).status.liveness.failure);
+  const refused = engine.tcpConnections.create("n1", "c", connection, wait);
+  await assert.rejects(refused, { code: "connect_failed" });
+  const again = [
+    engine.relays.create("n1", "r", relay, wait),
+    engine.inlets.create("n1", "i", inlet, wait),
+  ] as const;
+  await engine.nodes.start("n2");
+  const linked = await engine.tcpConnections.create("n1", "c", connection, wait);
+  assert.equal(linked.resource.status.liveness.state, "active");
+  const [relayed, entered] = await Promise.all(again);
+  assert.equal(relayed.resource.status.liveness.state, "active");
+  assert.equal(entered.resource.status.path.state, "active");
+  assert.ok(linked.existed && relayed.existed && entered.existed);
+});
+
 test("what answers but is no node is told apart from a node", async () => {
   const address = await listen((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   await create("n1");

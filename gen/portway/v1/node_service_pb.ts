@@ -2969,8 +2969,9 @@ export const NodeService: GenService<{
   },
   /**
    * Creates a connection to another node. Its worker address holds for its whole life: it dials again by itself,
-   * with backoff, whenever the link is lost. With a `wait` that passes without a link the connection is deleted
-   * again and the call is UNAVAILABLE (CONNECT_FAILED); without `wait` it returns at once, CONNECTING. NOT_FOUND
+   * with backoff, whenever the link is lost. With a `wait` the call returns as soon as there is a link, and is
+   * UNAVAILABLE (CONNECT_FAILED) as soon as an attempt fails, or when the wait has passed: the connection is deleted
+   * again then, unless it was there before the call. Without `wait` it returns at once, CONNECTING. NOT_FOUND
    * (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes it away.
    *
    * @generated from rpc portway.v1.NodeService.CreateTcpConnection
