@@ -2,7 +2,7 @@ import type { DescMethod, DescMethodUnary, DescService, Message } from "@bufbuil
 import { MethodOptions_IdempotencyLevel } from "@bufbuild/protobuf/wkt";
 import {
   Code,
-  type ConnectError,
+  ConnectError,
   createContextKey,
   type HandlerContext,
   type Interceptor,
@@ -68,13 +68,21 @@ class ObservedCall {
     const facts = this.#facts({ code: codeToString(error.code) });
     if (error.code === Code.Internal)
       this.#log.error("call.failed", { ...facts, error: error.cause ?? thrown });
-    else this.#log[this.#level]("call.refused", { ...facts, message: error.rawMessage });
+    else this.#log[this.#level]("call.refused", { ...facts, message: loggedMessage(error, thrown) });
     return error;
   }
 
   #facts(facts: LogFacts): LogFacts {
     return { method: this.#method, principal: this.#principal, ...facts, durationMs: since(this.#startMs) };
   }
+}
+
+/** Without what Connect says of a message that it can't read: it quotes it. */
+function loggedMessage(error: ConnectError, thrown: unknown): string {
+  const isOfConnect = thrown instanceof ConnectError && thrown !== error;
+  return isOfConnect && error.code === Code.InvalidArgument
+    ? "a message that can't be read"
+    : error.rawMessage;
 }
 
 async function observeUnary(

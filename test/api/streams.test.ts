@@ -10,6 +10,7 @@ import {
   type WatchNodesResponse,
 } from "../../gen/portway/v1/node_service_pb.js";
 import { WatchEventType } from "../../gen/portway/v1/resource_pb.js";
+import { envelopeOf } from "../../src/api/envelope.js";
 import {
   apiFixture,
   clientFor,
@@ -120,6 +121,27 @@ test("errors that Connect makes itself have their ErrorInfo at the end of a stre
     assert.equal(large.code, Code.ResourceExhausted, protocol);
     assert.deepEqual(large.reasons, ["MESSAGE_TOO_LARGE"]);
   }
+});
+
+test("nothing of a message that can't be read is in the log", async (t) => {
+  const { server, token, lines } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const path = "/portway.v1.NodeService/WatchNodes";
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/connect+json" };
+  const told = [];
+  for (const text of ['{"secret":1}', '{"startRevision":secret}', '{"bookmarkInterval":"secret"}']) {
+    const answer = await rawRequest({
+      at,
+      path,
+      headers,
+      body: Buffer.from(envelopeOf(0, Buffer.from(text))),
+    });
+    told.push(answer.body.slice(5).match(/secret/)?.[0]);
+  }
+  assert.deepEqual(told, ["secret", "secret", "secret"], "the caller is told");
+  const refused = lines.filter(({ event }) => event === "call.refused");
+  assert.equal(refused.length, 3);
+  assert.ok(!JSON.stringify(lines).includes("secret"));
 });
 
 test("a fault in a stream tells the caller nothing but that, and the log everything", async (t) => {
