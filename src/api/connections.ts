@@ -1,9 +1,11 @@
 import { constants, type ServerHttp2Session } from "node:http2";
 import type { Socket } from "node:net";
+import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
 import { Roster } from "../base/roster.js";
 import { deferred } from "../base/signals.js";
 import type { Principal } from "./authorizer.js";
+import { toConnectError } from "./errors.js";
 import { type Exchange, pathOf } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
 
@@ -42,6 +44,8 @@ export interface Call {
 }
 
 const sweepMs = 1000;
+/** For the answers to calls that did not finish in time. */
+const lastAnswersMs = 500;
 /** Of a frame that acknowledges settings. */
 const acknowledgementBytes = 9;
 
@@ -120,7 +124,10 @@ export class Connections implements Disposable {
     return call;
   }
 
-  /** Lets running calls finish for up to `graceMs`, then ends every connection. Afterwards nothing is open or running. */
+  /**
+   * Lets running calls finish for up to `graceMs`, then tells the callers of those that are left (UNAVAILABLE, DRAINING)
+   * and ends every connection. Afterwards nothing is open or running.
+   */
   async close(graceMs: number): Promise<void> {
     this.#isClosing = true;
     for (const { session, socket, calls } of this.#open.values()) {
@@ -129,11 +136,17 @@ export class Connections implements Disposable {
       else if (calls.size === 0) socket.destroy();
     }
     this.#settle();
-    const grace = setTimeout(() => {
-      for (const connection of this.#open.values()) end(connection);
+    let timer = setTimeout(() => {
+      const reason = toConnectError(
+        new PortwayError("draining", "the daemon ended before the call was done"),
+      );
+      for (const { exchange } of this.#calls.items()) exchange.serving?.abort(reason);
+      timer = setTimeout(() => {
+        for (const connection of this.#open.values()) end(connection);
+      }, lastAnswersMs);
     }, graceMs);
     await this.#empty.promise;
-    clearTimeout(grace);
+    clearTimeout(timer);
   }
 
   #settle(): void {

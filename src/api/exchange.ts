@@ -8,8 +8,15 @@ interface NodeExchange {
   readonly response: ServerResponse;
 }
 
+/** What can be told to give up. */
+export interface Abortable {
+  abort(reason: unknown): void;
+}
+
 /** A request, whose body was not read yet, and the way to answer it. */
 export interface Exchange {
+  /** What serves it; told to give up, it answers with the reason. */
+  serving: Abortable | undefined;
   readonly method: string;
   /** Path and query. */
   readonly url: string;
@@ -41,6 +48,7 @@ export interface Exchange {
 
 export class Http1Exchange implements Exchange {
   readonly stream = undefined;
+  serving: Abortable | undefined;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
 
@@ -99,6 +107,7 @@ export class Http2Exchange implements Exchange {
   readonly stream: ServerHttp2Stream;
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
+  serving: Abortable | undefined;
   #opened: NodeExchange | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) {

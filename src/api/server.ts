@@ -78,7 +78,7 @@ export interface ApiServer extends AsyncDisposable {
   listenTcp(options: TcpListenOptions): Promise<string>;
   /**
    * Accepts nothing new, ends streams at once (UNAVAILABLE, DRAINING), lets other calls finish for up to `graceMs`, ends
-   * the rest. Calling it again waits too.
+   * the rest in the same way. Calling it again waits too.
    */
   close(options?: { readonly graceMs?: number }): Promise<void>;
 }

@@ -22,7 +22,7 @@ import {
 } from "@connectrpc/connect";
 import type { Log } from "../base/log.js";
 import type { CompleteError } from "./errors.js";
-import { type Exchange, whyGone } from "./exchange.js";
+import { type Abortable, type Exchange, whyGone } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
 import { type AddedHeaders, type UnaryWire, unaryWires } from "./unary-wire.js";
 import { timeoutMsOf } from "./universal.js";
@@ -159,7 +159,7 @@ function messageIn(
 }
 
 /** One call: what interceptors see of its request, and what its method sees of its context. */
-class UnaryCall implements UnaryRequest, HandlerContext {
+class UnaryCall implements UnaryRequest, HandlerContext, Abortable {
   readonly stream = false;
   readonly requestMethod = "POST";
   readonly service: DescService;
@@ -194,8 +194,9 @@ class UnaryCall implements UnaryRequest, HandlerContext {
     this.#complete = complete;
     this.#exchange = exchange;
     this.#stream = stream;
+    exchange.serving = this;
     exchange.onClose(() => {
-      if (!this.#isLeft) this.#end(whyGone(exchange));
+      if (!this.#isLeft) this.abort(whyGone(exchange));
     });
   }
 
@@ -265,7 +266,7 @@ class UnaryCall implements UnaryRequest, HandlerContext {
   endAfter(timeoutMs: number): void {
     this.#deadlineMs = performance.now() + timeoutMs;
     this.#deadline = setTimeout(() => {
-      this.#end(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+      this.abort(new ConnectError("the operation timed out", Code.DeadlineExceeded));
     }, timeoutMs);
   }
 
@@ -307,16 +308,16 @@ class UnaryCall implements UnaryRequest, HandlerContext {
     this.#wire.fail(this.#stream, error, this.#added);
   }
 
-  get #added(): AddedHeaders {
-    return { header: this.#responseHeader, trailer: this.#responseTrailer };
-  }
-
-  #end(reason: unknown): void {
+  abort(reason: unknown): void {
     if (this.#isLeft || this.#ended !== undefined) return;
     this.#ended = { reason };
     this.#controller?.abort(reason);
     if (this.#message === undefined) this.fail(reason);
     else this.#reject?.(reason);
+  }
+
+  get #added(): AddedHeaders {
+    return { header: this.#responseHeader, trailer: this.#responseTrailer };
   }
 }
 

@@ -18,9 +18,9 @@ const forwarded = [
 const timeouts = ["connect-timeout-ms", "grpc-timeout"] as const;
 
 /**
- * A request as Connect's handlers take it. Its signal ends if the caller goes away before the answer is complete, and
- * only then: ending it each time, as Connect's own conversion does, is a tenth of the cost of a call. `read`
- * is what was read of its body already.
+ * A request as Connect's handlers take it. Its signal ends if the caller goes away before the answer is complete, or the
+ * server gives up, and only then: ending it each time, as Connect's own conversion does, is a tenth of the cost of a
+ * call. `read` is what was read of its body already.
  */
 export function toUniversalRequest(
   exchange: Exchange,
@@ -40,6 +40,7 @@ export function toUniversalRequest(
     if (typeof value === "string") header.set(name, capped(value, maxDeadlineMs));
   }
   const caller = new AbortController();
+  exchange.serving = caller;
   exchange.onClose(() => {
     if (!response.writableEnded) caller.abort(whyGone(exchange));
   });

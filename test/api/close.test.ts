@@ -11,7 +11,7 @@ import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortwayError } from "../../src/base/errors.js";
 import type { Reply } from "../../src/node/engine.js";
-import { apiFixture, clientFor, toldError, transportFor } from "../support/api-fixture.js";
+import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
 import { RawSocket } from "../support/raw-http.js";
 
 test("a call that is canceled by its caller ends the engine's signal, over every transport", async (t) => {
@@ -132,7 +132,7 @@ test("closing lets running calls finish, takes no new connection, and ends idle 
   await closed;
 });
 
-test("calls that do not finish in time are cut, and their signals end", async (t) => {
+test("calls that do not finish in time are told so, and their signals end", async (t) => {
   const { server, token, engine } = await apiFixture(t);
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
   const signals: AbortSignal[] = [];
@@ -140,17 +140,19 @@ test("calls that do not finish in time are cut, and their signals end", async (t
     signals.push(signal!);
     return new Promise((_, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
   };
-  const calls = (["connect json", "grpc"] as const).map((protocol) =>
+  const calls = protocols.map((protocol) =>
     toldError(
       clientFor(MessageService, transportFor(protocol, `http://${at}`, { token })).sendMessage({
         to: "/service/echo",
       }),
     ),
   );
-  while (signals.length < 2) await new Promise(setImmediate);
+  while (signals.length < calls.length) await new Promise(setImmediate);
   await server.close({ graceMs: 50 });
   assert.ok(signals.every(({ aborted }) => aborted));
-  await Promise.all(calls);
+  for (const told of await Promise.all(calls)) {
+    assert.deepEqual([told.code, told.reasons], [Code.Unavailable, ["DRAINING"]]);
+  }
 });
 
 test("a client that goes away ends all its calls: those of pipelined requests, and with a FIN alone over HTTP/2", async (t) => {

@@ -245,7 +245,7 @@ export const SystemService: GenService<{
   },
   /**
    * Stops accepting, lets open portal sessions finish until the timeout, then ends the process. Returns when draining
-   * has begun.
+   * has begun. Streams and calls that still wait at the end are UNAVAILABLE (DRAINING).
    *
    * @generated from rpc portway.v1.SystemService.Drain
    */
