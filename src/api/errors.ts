@@ -1,8 +1,8 @@
-import { create } from "@bufbuild/protobuf";
+import { create, type DescMessage } from "@bufbuild/protobuf";
 import { Code, ConnectError } from "@connectrpc/connect";
 import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { type ErrorCode, type Facts, PortwayError } from "../base/errors.js";
-import { fieldOf } from "./fields.js";
+import { fieldInJsonError, fieldOf } from "./fields.js";
 
 /** The domain of every ErrorInfo. */
 export const errorDomain = "portway";
@@ -88,6 +88,8 @@ export function toConnectError(
 export interface FailedCall {
   /** `portway.v1.NodeService/CreateNode`. */
   readonly method: string;
+  /** Its type. */
+  readonly request?: DescMessage;
   readonly signal: AbortSignal;
 }
 
@@ -95,10 +97,10 @@ export interface FailedCall {
  * Whatever a call threw, as it leaves the API. What is neither an error of ours nor of Connect's is a fault: the caller
  * learns nothing of it but that, and `cause` holds it for the log.
  */
-export function callError(thrown: unknown, { method, signal }: FailedCall): ConnectError {
+export function callError(thrown: unknown, { method, request, signal }: FailedCall): ConnectError {
   // Whoever waited for a signal says so with its reason, with an AbortError, or in words of ours: all mean this end.
   const cause = signal.aborted && isEndOfWait(thrown, signal) ? signal.reason : thrown;
-  if (cause instanceof ConnectError) return completeError(cause);
+  if (cause instanceof ConnectError) return completeError(cause, request);
   // A reason of ours (the server is ending) speaks for itself.
   if (signal.aborted && cause === signal.reason && !(cause instanceof PortwayError)) {
     return toConnectError(new PortwayError("canceled", "the call was canceled by its caller"));
@@ -123,13 +125,14 @@ function isEndOfWait(thrown: unknown, signal: AbortSignal): boolean {
 }
 
 /** The last that happens to an error before it leaves: gives the same one if nothing is missing. */
-export type CompleteError = (error: ConnectError) => ConnectError;
+export type CompleteError = (error: ConnectError, request?: DescMessage) => ConnectError;
 
 /**
  * The same error with exactly one ErrorInfo: what Connect itself refuses (a body that can't be read, a message that is
- * too large, a deadline that passed) has none, and blames the server for bytes that the client got wrong.
+ * too large, a deadline that passed) has none, and blames the server for bytes that the client got wrong. `request` is
+ * the type of what the client sent.
  */
-export function completeError(error: ConnectError): ConnectError {
+export function completeError(error: ConnectError, request?: DescMessage): ConnectError {
   if (error.findDetails(ErrorInfoSchema).length > 0) return error;
   const message = error.rawMessage;
   switch (error.code) {
@@ -142,7 +145,7 @@ export function completeError(error: ConnectError): ConnectError {
     case Code.Unimplemented:
       return rpcError(message, error.code, "unsupported");
     case Code.InvalidArgument:
-      return rpcError(message, error.code, "malformed", {}, fieldsInJsonError(message));
+      return rpcError(message, error.code, "malformed", {}, fieldsInJsonError(message, request));
     default:
       if (message.startsWith("parse binary: ")) {
         return rpcError(
@@ -170,10 +173,8 @@ export function completeError(error: ConnectError): ConnectError {
   }
 }
 
-/** The text of protobuf's JSON reader names the field that it could not read. */
-function fieldsInJsonError(message: string): FieldViolation[] {
-  const match = /decode field [\w.]+\.(\w+) from JSON|key "([^"]*)" is unknown/.exec(message);
-  const field = match?.[1] ?? match?.[2];
+function fieldsInJsonError(message: string, request: DescMessage | undefined): FieldViolation[] {
+  const field = request === undefined ? undefined : fieldInJsonError(message, request);
   return field === undefined ? [] : [{ field, description: message, reason: reasonOf("malformed") }];
 }
 

@@ -1,6 +1,9 @@
+import type { DescField, DescMessage } from "@bufbuild/protobuf";
 import type { ErrorCode, PortwayError } from "../base/errors.js";
 
-type Fields = Readonly<Partial<Record<ErrorCode, string>>>;
+/** What is wrong: the code of the error, or something that has the code of something else. */
+type Wrong = ErrorCode | "return_route";
+type Fields = Readonly<Partial<Record<Wrong, string>>>;
 
 /**
  * Which field of a request an error of the engine is about. The engine knows no requests, so what it refuses is told
@@ -37,6 +40,7 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_route: "relay.at",
     bad_socket_address: "relay.at",
     bad_address: "relay.relay_address",
+    bad_name: "relay.relay_address",
     bad_argument: "relay",
   },
   "portway.v1.RelayService/WatchRelays": { bad_argument: "start_revision" },
@@ -60,20 +64,66 @@ const fields: Readonly<Record<string, Fields>> = {
     bad_name: "node",
     frame_too_large: "payload",
   },
+  "portway.v1.MessageService/SteerWorker.send": {
+    bad_route: "send.onward_route",
+    bad_address: "send.onward_route",
+    frame_too_large: "send.payload",
+    return_route: "send.return_route",
+  },
+  "portway.v1.MessageService/SteerWorker.reply": {
+    bad_route: "reply.to_id",
+    frame_too_large: "reply.payload",
+    return_route: "reply.return_route",
+  },
+  "portway.v1.MessageService/SteerWorker.acknowledge": { bad_argument: "acknowledge.through_id" },
   "portway.v1.MessageService/OpenWorker": { bad_name: "open.node", bad_address: "open.address" },
   "portway.v1.MessageService/ReceiveMessages": { bad_name: "open.node", bad_address: "open.address" },
   "portway.v1.MessageService/WatchMessages": { bad_name: "node", bad_route: "onward_prefix" },
 };
 
-/** Undefined for an error that is about no field that is known. */
+/** Undefined for an error that is about no field that is known. SteerWorker has a command behind its name. */
 export function fieldOf(method: string, error: PortwayError): string | undefined {
   const { field } = error.facts;
   if (typeof field === "string") return field;
-  // A part of a route that is understood and not supported is as wrong a value as one that is not understood.
-  const known = fields[method]?.[error.code === "unsupported" ? "bad_route" : error.code];
+  const known = fields[method]?.[wrongIn(error)];
   if (known !== undefined) return known;
   if (error.code === "bad_page_token") return "page_token";
   if (error.code === "bad_name")
     return method.includes("/List") || method.includes("/Create") ? "parent" : "name";
   return undefined;
+}
+
+function wrongIn({ code, facts }: PortwayError): Wrong {
+  if (facts["isReturnRoute"] === true) return "return_route";
+  // A part of a route that is understood and not supported is as wrong a value as one that is not understood.
+  if (code === "unsupported") return "bad_route";
+  // The first hop refused what the message carries, not where it goes.
+  return facts["reason"] === "malformed_payload" ? "frame_too_large" : code;
+}
+
+/**
+ * The field of `request` that the text of protobuf's JSON reader is about. That names a field of some message in it, or
+ * the type of the value; undefined if several have that, or none.
+ */
+export function fieldInJsonError(message: string, request: DescMessage): string | undefined {
+  const match = /decode (field|message|enum) ([\w.]+) from JSON(?:: key "([^"]*)" is unknown$)?/.exec(
+    message,
+  );
+  if (match === null) return undefined;
+  const [, kind, name, key] = match;
+  if (key !== undefined && name === request.typeName) return key;
+  const paths = pathsTo(request, (field) => {
+    if (kind === "field") return `${field.parent.typeName}.${field.name}` === name;
+    return (kind === "message" ? field.message : field.enum)?.typeName === name;
+  });
+  if (paths.length !== 1) return undefined;
+  return key === undefined ? paths[0] : `${paths[0]}.${key}`;
+}
+
+/** Of the messages of requests, none lies inside of another of its kind. */
+function pathsTo(type: DescMessage, isMeant: (field: DescField) => boolean): string[] {
+  return type.fields.flatMap((field) => {
+    const inside = field.message === undefined ? [] : pathsTo(field.message, isMeant);
+    return [...(isMeant(field) ? [field.name] : []), ...inside.map((path) => `${field.name}.${path}`)];
+  });
 }

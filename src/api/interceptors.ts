@@ -47,13 +47,13 @@ export function observeCalls(log: Log, streams: Streams): Interceptor {
 class ObservedCall {
   readonly #log: Log;
   readonly #startMs = performance.now();
-  readonly #method: string;
+  readonly #method: DescMethod;
   readonly #principal: Principal["kind"] | undefined;
   readonly #level: "debug" | "info";
 
   constructor(log: Log, { method, contextValues }: UnaryRequest | StreamRequest) {
     this.#log = log;
-    this.#method = methodName(method);
+    this.#method = method;
     this.#principal = contextValues.get(principalKey)?.kind;
     this.#level = isRead(method) ? "debug" : "info";
   }
@@ -64,7 +64,11 @@ class ObservedCall {
 
   /** The error that the caller is told. */
   failed(thrown: unknown, signal: AbortSignal): ConnectError {
-    const error = callError(thrown, { method: this.#method, signal });
+    const error = callError(thrown, {
+      method: methodName(this.#method),
+      request: this.#method.input,
+      signal,
+    });
     const facts = this.#facts({ code: codeToString(error.code) });
     if (error.code === Code.Internal)
       this.#log.error("call.failed", { ...facts, error: error.cause ?? thrown });
@@ -73,7 +77,12 @@ class ObservedCall {
   }
 
   #facts(facts: LogFacts): LogFacts {
-    return { method: this.#method, principal: this.#principal, ...facts, durationMs: since(this.#startMs) };
+    return {
+      method: methodName(this.#method),
+      principal: this.#principal,
+      ...facts,
+      durationMs: since(this.#startMs),
+    };
   }
 }
 

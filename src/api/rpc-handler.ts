@@ -80,7 +80,8 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     const maxDeadlineMs = isUnary ? limits.maxDeadlineMs : longestTimerMs;
     const byConnect = (read: readonly Uint8Array[]): void => {
       const asked = toUniversalRequest(exchange, values, maxDeadlineMs, read);
-      serve(handler, exchange, asked, complete).catch((error: unknown) => {
+      const { input } = handler.method;
+      serve(handler, exchange, asked, (error) => complete(error, input)).catch((error: unknown) => {
         // Most often the caller is gone. Whoever is still there must not wait for an answer.
         log.debug("call.cut", { path, error });
         exchange.destroy();

@@ -229,9 +229,15 @@ export class OpenWorker implements Worker, WorkerControl, StreamedWorker, ExitOb
 
   #returnRoute(text: string): Route {
     if (text === "") return Route.of(this.address);
-    const route = Route.parse(text);
-    checkLength(route);
-    return route;
+    try {
+      const route = Route.parse(text);
+      checkLength(route);
+      return route;
+    } catch (error) {
+      if (!(error instanceof PortwayError)) throw error;
+      const said = `the return route is wrong: ${error.message}`;
+      throw new PortwayError(error.code, said, { ...error.facts, isReturnRoute: true });
+    }
   }
 }
 

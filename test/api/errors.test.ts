@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
+import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.js";
 import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
+import { envelopeOf } from "../../src/api/envelope.js";
 import { callError, toConnectError } from "../../src/api/errors.js";
 import { PortwayError } from "../../src/base/errors.js";
 import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
@@ -48,6 +50,16 @@ test("what the engine finds wrong in a request names the field", async (t) => {
   );
   const sent = await toldError(clientFor(MessageService, transport).sendMessage({ to: "/dnsaddr/a/tcp/x" }));
   assert.deepEqual([sent.code, sent.reasons, sent.fields], [Code.Unimplemented, ["UNSUPPORTED"], ["to"]]);
+});
+
+test("the name of a relay and a payload that is refused are to blame, not where they go", () => {
+  const fieldOf = (method: string, error: PortwayError): string | undefined =>
+    callError(error, { method, signal: new AbortController().signal }).findDetails(BadRequestSchema)[0]
+      ?.fieldViolations[0]?.field;
+  const name = new PortwayError("bad_name", "it has 400 bytes");
+  assert.equal(fieldOf("portway.v1.RelayService/CreateRelay", name), "relay.relay_address");
+  const payload = new PortwayError("bad_route", "dropped", { reason: "malformed_payload" });
+  assert.equal(fieldOf("portway.v1.MessageService/SendMessage", payload), "payload");
 });
 
 test("a fault tells the caller nothing but that, and the log the cause", async (t) => {
@@ -127,7 +139,7 @@ test("a message that is too large is refused in every protocol, and the connecti
   assert.equal(engine.created, 0);
 });
 
-test("a field that JSON misspells is named", async (t) => {
+test("a field that JSON gets wrong is named with the way to it, in calls and in streams", async (t) => {
   const { server, token } = await apiFixture(t);
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
   const at = url.slice(7);
@@ -141,7 +153,36 @@ test("a field that JSON misspells is named", async (t) => {
     details.map(({ type }) => type),
     ["google.rpc.ErrorInfo", "google.rpc.BadRequest"],
   );
+  const fieldsOf = (error: ErrorOfJson): (string | undefined)[] =>
+    error.details.map(({ debug }) => debug.fieldViolations?.[0]?.field);
+  const told = async (method: string, json: string) => {
+    const answer = await rawRequest({ at, path: `/portway.v1.${method}`, headers, body: json });
+    return fieldsOf(JSON.parse(answer.body) as ErrorOfJson);
+  };
+  const createNode = "NodeService/CreateNode";
+  assert.deepEqual(await told(createNode, body), [undefined, "node.tcpListenerAdress"]);
+  const listener = '{"node":{"tcpListenerAddress":5}}';
+  assert.deepEqual(await told(createNode, listener), [undefined, "node.tcp_listener_address"]);
+  assert.deepEqual(await told(createNode, '{"nodId":"n1"}'), [undefined, "nodId"]);
+  const kind = '{"service":{"kind":"SERVICE_KIND_HOPP"}}';
+  assert.deepEqual(await told("NodeService/CreateService", kind), [undefined, "service.kind"]);
+  const timeout = '{"timeout":"soon"}';
+  assert.deepEqual(await told("MessageService/SendMessage", timeout), [undefined, "timeout"]);
+  // Nothing tells which of the three it is.
+  assert.deepEqual(await told("PortalService/CreateInlet", '{"wait":"soon"}'), [undefined]);
+  const stream = await rawRequest({
+    at,
+    path: "/portway.v1.MessageService/ReceiveMessages",
+    headers: { ...headers, "content-type": "application/connect+json" },
+    body: Buffer.from(envelopeOf(0, Buffer.from('{"open":{"address":5}}'))),
+  });
+  const end = JSON.parse(stream.body.slice(5)) as { error: ErrorOfJson };
+  assert.deepEqual(fieldsOf(end.error), [undefined, "open.address"]);
 });
+
+interface ErrorOfJson {
+  readonly details: readonly { debug: { fieldViolations?: readonly { field: string }[] } }[];
+}
 
 test("a deadline of the caller ends the call as DEADLINE_EXCEEDED and reaches the engine", async (t) => {
   const { server, token, engine } = await apiFixture(t);

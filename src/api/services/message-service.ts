@@ -3,6 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/message_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
 import { decodeBareBytes, encodeBareBytes } from "../../model/bare.js";
+import { fieldOf } from "../fields.js";
 import { toMs } from "../from-proto.js";
 import { parseNodeName } from "../names.js";
 import { toDuration } from "../to-proto.js";
@@ -36,8 +37,15 @@ export function messageService({ engine }: ServiceContext): ServiceImpl<typeof p
     receiveMessages: (request, { signal }) => receiveMessages(engine, request, signal),
     async steerWorker({ token, request }) {
       const control = await engine.openWorkers.steer(token);
-      // One of them is there: the request was checked.
-      if (request.case !== undefined) await perform(control, request);
+      try {
+        // One of them is there: the request was checked.
+        if (request.case !== undefined) await perform(control, request);
+      } catch (error) {
+        if (!(error instanceof PortwayError)) throw error;
+        const field = fieldOf(`portway.v1.MessageService/SteerWorker.${request.case}`, error);
+        if (field === undefined) throw error;
+        throw new PortwayError(error.code, error.message, { ...error.facts, field });
+      }
       return create(pb.SteerWorkerResponseSchema);
     },
     watchMessages: (request, { signal }) => watchMessages(engine, request, signal),

@@ -8,6 +8,7 @@ import {
   type OpenWorkerRequest,
   OpenWorkerRequestSchema,
   type OpenWorkerResponse,
+  type SteerWorkerRequestSchema,
   WhenFull,
 } from "../../../gen/portway/v1/message_service_pb.js";
 import { NodeService, WorkerKind } from "../../../gen/portway/v1/node_service_pb.js";
@@ -252,6 +253,17 @@ test("over HTTP/1.1 a worker receives in one call and says the rest in others", 
     const send = { onwardRoute: "nobody" };
     const told = await toldError(client.steerWorker({ token, request: { case: "send", value: send } }));
     assert.deepEqual([told.code, told.reasons], [Code.NotFound, ["WORKER_NOT_FOUND"]]);
+    const wrong = async (request: MessageInitShape<typeof SteerWorkerRequestSchema>["request"]) =>
+      (await toldError(client.steerWorker({ token, request: request! }))).fields;
+    const value = { onwardRoute: "0#echo" };
+    assert.deepEqual(await wrong({ case: "send", value: { onwardRoute: "300#x" } }), ["send.onward_route"]);
+    assert.deepEqual(await wrong({ case: "send", value: { ...value, returnRoute: "300#x" } }), [
+      "send.return_route",
+    ]);
+    const malformed = { onwardRoute: "0#uppercase", payload: Buffer.of(0x80) };
+    assert.deepEqual(await wrong({ case: "send", value: malformed }), ["send.payload"]);
+    const acknowledge = await wrong({ case: "acknowledge", value: { throughId: 99n } });
+    assert.deepEqual(acknowledge, ["acknowledge.through_id"]);
     await client.steerWorker({ token, request: { case: "close", value: {} } });
     assert.equal((await stream.next()).done, true);
     const late = await toldError(client.steerWorker({ token, request: { case: "close", value: {} } }));
