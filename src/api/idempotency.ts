@@ -57,10 +57,10 @@ export class Answers {
    * another request.
    */
   async answer(call: IdentifiedCall, run: () => Promise<Message>): Promise<Message> {
-    const key = `${call.caller}\0${call.requestId.toLowerCase()}`;
-    const fingerprint = createHash("sha256")
-      .update(toBinary(call.method.input, call.request))
-      .digest("base64");
+    const requestId = call.requestId.toLowerCase();
+    const key = `${call.caller}\0${requestId}`;
+    const request: Message = Object.assign({ ...call.request }, { requestId });
+    const fingerprint = createHash("sha256").update(toBinary(call.method.input, request)).digest("base64");
     for (;;) {
       const known = this.#find(key);
       if (known === undefined) return this.#first(key, fingerprint, call, run);

@@ -40,6 +40,16 @@ test("a repeated call gets the first answer and changes nothing, also in another
   assert.equal((await nodes.createNode({ nodeId: "n1" })).alreadyExisted, true);
 });
 
+test("an id is the same in upper case", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const nodes = clientFor(NodeService, transportFor("grpc", url, { token }));
+  const requestId = "7b0f5a52-2f3c-4d7e-9c0b-8f1f5a3f0aa1";
+  const first = await nodes.createNode({ nodeId: "n1", requestId });
+  const again = await nodes.createNode({ nodeId: "n1", requestId: requestId.toUpperCase() });
+  assert.deepEqual([again, engine.created], [first, 1]);
+});
+
 test("an id that was used for another request or method is refused by name", async (t) => {
   const { server, token } = await apiFixture(t);
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;

@@ -2836,8 +2836,10 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
  * `revision` of the state that was listed.
  *
  * Every mutation takes a `request_id`: a repeated call with the same id within 10 minutes gets the first answer and
- * changes nothing. A create with an id that exists and an equal spec succeeds with `already_existed`; with another
- * spec, or while another call still binds it, it is ALREADY_EXISTS.
+ * changes nothing. The last 4096 answers are kept, of successes alone: a call that failed may be made again with its
+ * id. INVALID_ARGUMENT (BAD_ARGUMENT) for an id that was used for another request. A create with an id that exists and
+ * an equal spec succeeds with `already_existed`; with another spec, or while another call still binds it, it is
+ * ALREADY_EXISTS.
  *
  * @generated from service portway.v1.NodeService
  */
