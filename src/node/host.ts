@@ -332,7 +332,7 @@ class Host implements Nodes {
         state: running === undefined ? "stopped" : this.#draining ? "draining" : "active",
         isDefault: this.#default === id,
         pid: running === undefined ? 0 : process.pid,
-        tcpListenerAddress: listenerAddress,
+        tcpListenerAddress: running === undefined ? listenerAddress : running.listeners.nodeAddress,
         httpServerAddress: http?.address ?? "",
         warnings: running?.warnings ?? [],
         messages: {

@@ -44,9 +44,9 @@ export class Listeners {
     this.#store = new Store({ ...options.store, ...options });
   }
 
-  /** `ip:port` of the node's own listener. */
+  /** `ip:port` of the node's own listener; empty if it was deleted. */
   get nodeAddress(): string {
-    const entry = this.#store.find(nodeListenerId);
+    const entry = this.#store.values().find(({ isNodeListener }) => isNodeListener);
     return entry === undefined ? "" : formatSocketAddress(entry.listener.bound);
   }
 
@@ -84,7 +84,10 @@ export class Listeners {
   }
 
   delete(id: string): void {
-    this.#end(this.#store.get(id));
+    const entry = this.#store.get(id);
+    this.#end(entry);
+    const { changes, node } = this.#options;
+    if (entry.isNodeListener) changes.append("modified", "node", node, node);
   }
 
   /** Accepts no more anywhere; the listeners stay listed. */

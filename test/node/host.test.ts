@@ -179,6 +179,21 @@ test("a stopped node keeps its address and nothing else, and starts again on it"
   await assert.rejects(engine.nodes.start("n1"), { code: "node_running" });
 });
 
+test("a node whose own listener was deleted says that it has none, until it is started again", async () => {
+  const address = await create("n1");
+  const events: string[] = [];
+  using _ = engine.changes.subscribe(({ type, kind }) => void events.push(`${type} ${kind}`));
+  await engine.tcpListeners.delete("n1", "node");
+  const told = async () => (await engine.nodes.get("n1")).status.tcpListenerAddress;
+  assert.equal(await told(), "");
+  assert.deepEqual(events, ["deleted tcp_listener", "modified node"]);
+  await engine.tcpListeners.create("n1", "node", { bindAddress: "127.0.0.1:0" });
+  assert.equal(await told(), "");
+  await engine.nodes.stop("n1");
+  await engine.nodes.start("n1");
+  assert.equal(await told(), address);
+});
+
 test("a listener that the network can reach is warned of", async () => {
   await create("n1", "0.0.0.0:0");
   const [warning = ""] = (await engine.nodes.get("n1")).status.warnings;

@@ -125,7 +125,8 @@ export type NodeStatus = Message<"portway.v1.NodeStatus"> & {
   pid: number;
 
   /**
-   * Where the node's own TCP listener is bound, `ip:port`. A stopped node keeps it.
+   * Where the node's own TCP listener is bound, `ip:port`. A stopped node keeps it, to bind it when it is started; empty
+   * while a node runs whose own listener was deleted.
    *
    * @generated from field: string tcp_listener_address = 4;
    */
