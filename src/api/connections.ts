@@ -21,6 +21,8 @@ export interface Connection {
   /** One of its calls was let in. */
   isTrusted: boolean;
   readonly calls: Roster<Call>;
+  /** Pipelined requests that are none yet, because as many calls run as may at the same time. */
+  readonly held: Exchange[];
   idleSinceMs: number;
   probe: Probe | undefined;
 }
@@ -82,6 +84,7 @@ export class Connections implements Disposable {
       certificateError: undefined,
       isTrusted: principal !== undefined,
       calls: new Roster(),
+      held: [],
       idleSinceMs: now,
       probe: undefined,
     };

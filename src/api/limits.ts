@@ -2,7 +2,7 @@
 export interface ApiLimits {
   /** Open sockets of one listener; more are closed at once. */
   readonly maxConnections?: number;
-  /** Calls at the same time on one HTTP/2 connection. */
+  /** Calls at the same time on one connection; over HTTP/1.1 more that are pipelined wait, and no more are read. */
   readonly maxStreamsPerConnection?: number;
   /** Size of one request message, after decompression. */
   readonly maxRequestBytes?: number;

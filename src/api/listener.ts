@@ -49,9 +49,31 @@ export function createListener(options: ListenerOptions): Listener {
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
   });
   const onHttp1 = (request: http.IncomingMessage, response: http.ServerResponse): void => {
-    const connection = bySocket.get(request.socket);
-    if (connection === undefined) request.socket.destroy();
-    else handle(new Http1Exchange(request, response), connection);
+    const { socket } = request;
+    const connection = bySocket.get(socket);
+    if (connection === undefined) {
+      socket.destroy();
+      return;
+    }
+    const exchange = new Http1Exchange(request, response);
+    if (connection.calls.size < limits.maxStreamsPerConnection) {
+      handleHttp1(exchange, connection);
+      return;
+    }
+    // Node announces what has arrived already, and reads on whenever a body is read.
+    connection.held.push(exchange);
+    socket.pause();
+  };
+  const handleHttp1 = (exchange: Exchange, connection: Connection): void => {
+    handle(exchange, connection);
+    const { held, socket } = connection;
+    exchange.onClose(() => {
+      if (socket.destroyed) return;
+      const next = held.shift();
+      if (next === undefined) return;
+      if (held.length === 0) socket.resume();
+      handleHttp1(next, connection);
+    });
   };
   http1.on("request", onHttp1);
   // Without this Node asks for the body before anyone has looked at the headers.

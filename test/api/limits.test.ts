@@ -198,6 +198,46 @@ test("one HTTP/2 connection runs no more calls at the same time than its limit",
   session.destroy();
 });
 
+test("pipelined calls of one HTTP/1.1 connection run no more at the same time than its limit", async (t) => {
+  const { server, token, engine } = await apiFixture(t, { limits: { maxStreamsPerConnection: 3 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const running: (() => void)[] = [];
+  let most = 0;
+  const begun: string[] = [];
+  engine.onSend = ({ payload }) => {
+    begun.push(Buffer.from(payload).toString());
+    return new Promise((resolve) => {
+      most = Math.max(
+        most,
+        running.push(() => resolve({ payload, returnRoute: "", roundTripMs: 1 })),
+      );
+    });
+  };
+  const client = new RawSocket(at);
+  const count = 3000;
+  for (let index = 0; index < count; index += 1) {
+    const payload = Buffer.from(`${index}.`).toString("base64");
+    const body = JSON.stringify({ to: "/service/echo", payload });
+    client.socket.write(
+      `POST /portway.v1.MessageService/SendMessage HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
+  }
+  while (running.length < 3) await new Promise(setImmediate);
+  const last = Buffer.from(`${count - 1}.`).toString("base64");
+  const answered = client.until(last);
+  while (begun.length < count || running.length > 0) {
+    running.shift()?.();
+    await new Promise(setImmediate);
+  }
+  await answered;
+  assert.equal(most, 3);
+  assert.deepEqual(
+    begun,
+    Array.from({ length: count }, (_, index) => `${index}.`),
+  );
+  client.socket.destroy();
+});
+
 test("headers above the limit are refused, over HTTP/1.1 and HTTP/2", async (t) => {
   const { server } = await apiFixture(t, { limits: { maxHeaderBytes: 4096 } });
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
