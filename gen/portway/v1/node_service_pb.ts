@@ -829,7 +829,7 @@ export const ServiceSchema: GenMessage<Service> = /*@__PURE__*/
  */
 export type ServiceSpec = Message<"portway.v1.ServiceSpec"> & {
   /**
-   * Which one. Only a hop can be started; echo and uppercase are there from the start.
+   * Which one: a hop, which is nowhere from the start, or another echo or uppercase at an address of its own.
    *
    * @generated from field: portway.v1.ServiceKind kind = 1;
    */
@@ -2564,7 +2564,8 @@ export type WatchNodesResponse = Message<"portway.v1.WatchNodesResponse"> & {
   type: WatchEventType;
 
   /**
-   * Where to go on from; empty before SYNCED. Opaque, compare for equality only.
+   * Where to go on from; empty while a watch without `start_revision` tells what there is. Opaque, compare for equality
+   * only.
    *
    * @generated from field: string revision = 2;
    */
@@ -2833,14 +2834,14 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
  * `[A-Za-z0-9_-]`; where it is left empty on create, the daemon chooses one.
  *
  * Every List answers at most `page_size` items (default 50, at most 1000) in a stable order, an opaque
- * `next_page_token` (empty at the end; INVALID_ARGUMENT if it was altered or belongs to another list) and the
- * `revision` of the state that was listed.
+ * `next_page_token` (empty at the end; INVALID_ARGUMENT (BAD_PAGE_TOKEN) if it was altered or belongs to another list)
+ * and the `revision` of the state that was listed.
  *
  * Every mutation takes a `request_id`: a repeated call with the same id within 10 minutes gets the first answer and
  * changes nothing. The last 4096 answers are kept, of successes alone: a call that failed may be made again with its
  * id. INVALID_ARGUMENT (BAD_ARGUMENT) for an id that was used for another request. A create with an id that exists and
  * an equal spec succeeds with `already_existed`; with another spec, or while another call still binds it, it is
- * ALREADY_EXISTS.
+ * ALREADY_EXISTS (ALREADY_EXISTS).
  *
  * @generated from service portway.v1.NodeService
  */
@@ -2849,6 +2850,7 @@ export const NodeService: GenService<{
    * Creates a node and starts it: its TCP listener, and the workers echo, uppercase, forwarding_service and
    * static_forwarding_service. ALREADY_EXISTS (NODE_EXISTS) for a name with another spec, FAILED_PRECONDITION
    * (ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED) if the listener can't be bound; nothing is left then.
+   * INVALID_ARGUMENT (BAD_SOCKET_ADDRESS).
    *
    * @generated from rpc portway.v1.NodeService.CreateNode
    */
@@ -2899,7 +2901,8 @@ export const NodeService: GenService<{
   },
   /**
    * Starts a stopped node on the listener address that it had. Its relays, inlets and outlets do not come back.
-   * FAILED_PRECONDITION (NODE_RUNNING) if it runs.
+   * FAILED_PRECONDITION (NODE_RUNNING) if it runs, FAILED_PRECONDITION (ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE,
+   * PORT_PRIVILEGED) if the listener can't be bound: it stays stopped then. NOT_FOUND (NODE_NOT_FOUND).
    *
    * @generated from rpc portway.v1.NodeService.StartNode
    */
@@ -2909,7 +2912,8 @@ export const NodeService: GenService<{
     output: typeof StartNodeResponseSchema;
   },
   /**
-   * Stops a node and keeps its name and listener address. Stopping a stopped node succeeds.
+   * Stops a node and keeps its name and listener address. Stopping a stopped node succeeds. NOT_FOUND
+   * (NODE_NOT_FOUND).
    *
    * @generated from rpc portway.v1.NodeService.StopNode
    */
@@ -2920,6 +2924,7 @@ export const NodeService: GenService<{
   },
   /**
    * Makes a node the one that clients use when none is named. The first node of a daemon is the default by itself.
+   * NOT_FOUND (NODE_NOT_FOUND).
    *
    * @generated from rpc portway.v1.NodeService.SetDefaultNode
    */
@@ -2929,9 +2934,9 @@ export const NodeService: GenService<{
     output: typeof SetDefaultNodeResponseSchema;
   },
   /**
-   * Binds a TCP listener on a node. FAILED_PRECONDITION (ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED).
-   * What may be reached through a listener that was added this way is decided by the node's access policy: by
-   * default nothing but answers.
+   * Binds a TCP listener on a node. FAILED_PRECONDITION (ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED),
+   * INVALID_ARGUMENT (BAD_SOCKET_ADDRESS). What may be reached through a listener that was added this way is decided by
+   * the node's access policy: by default nothing but answers.
    *
    * @generated from rpc portway.v1.NodeService.CreateTcpListener
    */
@@ -2974,8 +2979,9 @@ export const NodeService: GenService<{
    * Creates a connection to another node. Its worker address holds for its whole life: it dials again by itself,
    * with backoff, whenever the link is lost. With a `wait` the call returns as soon as there is a link, and is
    * UNAVAILABLE (CONNECT_FAILED) as soon as an attempt fails, or when the wait has passed: the connection is deleted
-   * again then, unless it was there before the call. Without `wait` it returns at once, CONNECTING. NOT_FOUND
-   * (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes it away.
+   * again then, unless it was there before the call. Without `wait` it returns at once, CONNECTING.
+   * INVALID_ARGUMENT (BAD_SOCKET_ADDRESS). NOT_FOUND (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait.
+   * Cancelling the call during the wait takes it away.
    *
    * @generated from rpc portway.v1.NodeService.CreateTcpConnection
    */
@@ -3017,9 +3023,9 @@ export const NodeService: GenService<{
     output: typeof DeleteTcpConnectionResponseSchema;
   },
   /**
-   * Binds a UDP listener on a node. FAILED_PRECONDITION (ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED).
-   * A node is made without one; what it offers to the network is reached through any that is added, outlets excepted:
-   * messages may be lost on the way.
+   * Binds a UDP listener on a node. FAILED_PRECONDITION (ADDRESS_IN_USE, ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED),
+   * INVALID_ARGUMENT (BAD_SOCKET_ADDRESS). A node is made without one; what it offers to the network is reached through
+   * any that is added, outlets excepted: messages may be lost on the way.
    *
    * @generated from rpc portway.v1.NodeService.CreateUdpListener
    */
@@ -3102,7 +3108,8 @@ export const NodeService: GenService<{
     output: typeof DeleteUdpConnectionResponseSchema;
   },
   /**
-   * Starts a service worker at an address. ALREADY_EXISTS (ADDRESS_TAKEN) if a worker has that address.
+   * Starts a service worker at an address. ALREADY_EXISTS (ADDRESS_TAKEN) if another worker has that address.
+   * INVALID_ARGUMENT (BAD_ADDRESS).
    * A hop forwards whatever reaches it to any worker of the node: it opens the node to whoever reaches it.
    *
    * @generated from rpc portway.v1.NodeService.CreateService

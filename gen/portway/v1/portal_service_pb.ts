@@ -884,7 +884,8 @@ export type WatchPortalsResponse = Message<"portway.v1.WatchPortalsResponse"> & 
   type: WatchEventType;
 
   /**
-   * Where to go on from; empty before SYNCED. Opaque, compare for equality only.
+   * Where to go on from; empty while a watch without `start_revision` tells what there is. Opaque, compare for equality
+   * only.
    *
    * @generated from field: string revision = 2;
    */
@@ -988,8 +989,9 @@ export const PortalService: GenService<{
   /**
    * Binds the inlet's address and serves it. The bind happens here: FAILED_PRECONDITION (ADDRESS_IN_USE,
    * ADDRESS_NOT_AVAILABLE, PORT_PRIVILEGED) and nothing is left. Returns at once, or, with a `wait`, as soon as the
-   * path is known to be good; a wait that passes is no error. INVALID_ARGUMENT (BAD_ROUTE). NOT_FOUND
-   * (INLET_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes the inlet away.
+   * path is known to be good; a wait that passes is no error. INVALID_ARGUMENT (BAD_ROUTE, BAD_SOCKET_ADDRESS),
+   * FAILED_PRECONDITION (UNRELIABLE_ROUTE) for a route on which messages may be lost. NOT_FOUND (INLET_NOT_FOUND) if it
+   * is deleted during the wait. Cancelling the call during the wait takes the inlet away.
    *
    * @generated from rpc portway.v1.PortalService.CreateInlet
    */
@@ -1030,7 +1032,8 @@ export const PortalService: GenService<{
   },
   /**
    * Offers a target under a worker address. ALREADY_EXISTS (ADDRESS_TAKEN) if a worker has that address. The target
-   * is resolved and connected anew for each session; an unreachable one is not an error here.
+   * is resolved and connected anew for each session; an unreachable one is not an error here. INVALID_ARGUMENT
+   * (BAD_SOCKET_ADDRESS, BAD_ADDRESS).
    *
    * @generated from rpc portway.v1.PortalService.CreateOutlet
    */

@@ -686,7 +686,8 @@ export type WatchRelaysResponse = Message<"portway.v1.WatchRelaysResponse"> & {
   type: WatchEventType;
 
   /**
-   * Where to go on from; empty before SYNCED. Opaque, compare for equality only.
+   * Where to go on from; empty while a watch without `start_revision` tells what there is. Opaque, compare for equality
+   * only.
    *
    * @generated from field: string revision = 2;
    */
@@ -735,9 +736,9 @@ export const RelayService: GenService<{
   /**
    * Registers a node at another node under a name, and keeps it registered: the link is probed and, when it is lost,
    * dialed and registered again with backoff. Returns at once, CONNECTING, or, with a `wait`, as soon as the relay is
-   * ACTIVE or FAILED; a wait that passes is no error: `status` says how things are. INVALID_ARGUMENT (BAD_ROUTE) for
-   * an `at` that can't be a route. NOT_FOUND (RELAY_NOT_FOUND) if it is deleted during the wait. Cancelling
-   * the call during the wait takes the relay away.
+   * ACTIVE or FAILED; a wait that passes is no error: `status` says how things are. INVALID_ARGUMENT (BAD_ROUTE,
+   * BAD_SOCKET_ADDRESS, BAD_NAME) for an `at` that can't be a route and for a name that can't be registered. NOT_FOUND
+   * (RELAY_NOT_FOUND) if it is deleted during the wait. Cancelling the call during the wait takes the relay away.
    *
    * @generated from rpc portway.v1.RelayService.CreateRelay
    */

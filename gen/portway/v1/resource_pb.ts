@@ -12,7 +12,19 @@
 //
 // Errors carry a canonical code, exactly one google.rpc.ErrorInfo (domain "portway", a stable upper-case reason and
 // the facts as metadata) and, for INVALID_ARGUMENT, a google.rpc.BadRequest that names each field. UNAVAILABLE is the
-// only code that is worth a retry by itself.
+// only code that is worth a retry by itself. Besides what its own comment says, any call may end with
+//
+// - INVALID_ARGUMENT: MALFORMED (it can't be read as the request that it should be), BAD_ARGUMENT (a rule of a field is
+//   broken), BAD_NAME (a name that has not the form of its collection);
+// - UNAUTHENTICATED: UNAUTHENTICATED; PERMISSION_DENIED: PERMISSION_DENIED, HOST_NOT_ALLOWED, ORIGIN_NOT_ALLOWED;
+// - UNIMPLEMENTED: UNKNOWN_METHOD, UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED (a compression; in a call with a route, a part of
+//   it that is understood and not served);
+// - RESOURCE_EXHAUSTED: MESSAGE_TOO_LARGE (a request above 8 MiB, an answer above 32 MiB), TOO_MANY (more than 4096
+//   streams at the same time);
+// - CANCELLED: CANCELED (by its caller); DEADLINE_EXCEEDED: TIMED_OUT (the caller's deadline);
+// - UNAVAILABLE: DRAINING (the daemon is ending); INTERNAL: INTERNAL (a fault of the daemon, whose log tells more).
+//
+// What names a node may end with NOT_FOUND (NODE_NOT_FOUND) and, if that has to run, FAILED_PRECONDITION (NODE_STOPPED).
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
