@@ -119,10 +119,14 @@ function whyNotServed(
   ) {
     return undefined;
   }
+  const ofConnect =
+    handler.method.methodKind === "unary"
+      ? "application/json, application/proto"
+      : "application/connect+json, application/connect+proto";
   return new PortwayError(
     "unsupported_media_type",
-    `the content type "${contentType ?? ""}" is not spoken here: expected application/json, application/proto, ` +
-      "application/grpc or application/grpc-web",
+    `the content type "${contentType ?? ""}" is not spoken here: expected ${ofConnect}, application/grpc or ` +
+      "application/grpc-web",
     { content_type: contentType ?? "" },
   );
 }

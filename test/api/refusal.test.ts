@@ -18,11 +18,21 @@ test("what HTTP itself refuses is a problem, and what is no method is a failed c
       type: "application/problem+json",
     },
     { request: { path: "/portway.v1.SystemService/Nope" }, status: 404, type: "application/json" },
+    {
+      request: {
+        path: "/portway.v1.NodeService/WatchNodes",
+        headers: { "content-type": "application/json" },
+      },
+      status: 415,
+      type: "application/problem+json",
+      said: /expected application\/connect\+json, /,
+    },
   ];
-  for (const { request, status, type } of requests) {
+  for (const { request, status, type, said = /./ } of requests) {
     const answer = await rawRequest({ at, ...request, headers: { ...request.headers, authorization } });
     assert.deepEqual([answer.status, answer.headers["content-type"]], [status, type]);
     assert.equal(reasonsIn(answer.body).length, 1);
+    assert.match(answer.body, said);
   }
 });
 
