@@ -19,13 +19,13 @@ interface Waiting {
 
 /** What a worker sends, in order: a message whose first hop is full holds back the ones behind it for a limited time. */
 export class OpenWorkerOutbox implements GateWaiter, Disposable {
-  readonly #router: Pick<Router, "send">;
+  readonly #router: Pick<Router, "send" | "find">;
   readonly #clock: Clock;
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #gate: Gate | undefined;
 
-  constructor(router: Pick<Router, "send">, clock: Clock) {
+  constructor(router: Pick<Router, "send" | "find">, clock: Clock) {
     this.#router = router;
     this.#clock = clock;
   }
@@ -37,7 +37,7 @@ export class OpenWorkerOutbox implements GateWaiter, Disposable {
   async send(message: Message): Promise<void> {
     if (this.#waiting.length === 0) {
       const outcome = this.#router.send(message);
-      if (typeof outcome === "string") throw failureOf(outcome, message.onward);
+      if (typeof outcome === "string") throw failureOf(outcome, message.onward, this.#router);
       if (outcome === undefined) return;
       this.#waitAt(outcome);
     }
@@ -66,7 +66,7 @@ export class OpenWorkerOutbox implements GateWaiter, Disposable {
       }
       this.#remove(first);
       if (outcome === undefined) first.taken.resolve();
-      else first.taken.reject(failureOf(outcome, first.message.onward));
+      else first.taken.reject(failureOf(outcome, first.message.onward, this.#router));
     }
   }
 

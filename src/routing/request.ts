@@ -59,7 +59,7 @@ export async function request(
     },
   });
   const outbox = new Outbox(router, (drop) => {
-    if (drop !== undefined) answered.reject(failureOf(drop, onward));
+    if (drop !== undefined) answered.reject(failureOf(drop, onward, router));
   });
   const timer = clock.after(timeoutMs, () => answered.reject(tooLate(outbox.isWaiting, timeoutMs, onward)));
   const onAbort = (): void => answered.reject(signal?.reason);
@@ -88,12 +88,16 @@ function tooLate(unsent: boolean, timeoutMs: number, onward: Route): PortwayErro
   return new PortwayError("no_reply", said, { route, timeoutMs });
 }
 
-/** A drop on this node, said to whoever sent the message here. */
-export function failureOf(reason: DropReason, onward: Route): PortwayError {
+/** A drop on this node, said to whoever sent the message here with `router`. */
+export function failureOf(reason: DropReason, onward: Route, router: Pick<Router, "find">): PortwayError {
   const route = onward.toString();
   const first = onward.isEmpty ? "" : onward.first.text;
   switch (reason) {
     case "no_such_worker":
+      if (router.find(onward.first) !== undefined) {
+        const said = `the worker ${first} took what came along ${route}, and no worker has the address it sent on to`;
+        return new PortwayError("worker_not_found", said, { route });
+      }
       return new PortwayError("worker_not_found", `no worker has the first address of ${route}`, {
         address: first,
       });

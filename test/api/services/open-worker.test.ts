@@ -260,6 +260,14 @@ test("over HTTP/1.1 a worker receives in one call and says the rest in others", 
     assert.deepEqual(await wrong({ case: "send", value: { ...value, returnRoute: "300#x" } }), [
       "send.return_route",
     ]);
+    const nowhere = await toldError(
+      client.steerWorker({ token, request: { case: "send", value: { ...value, returnRoute: "junk=>" } } }),
+    );
+    assert.deepEqual(nowhere.reasons, ["WORKER_NOT_FOUND"]);
+    assert.equal(
+      nowhere.message,
+      "the worker echo took what came along 0#echo, and no worker has the address it sent on to",
+    );
     const malformed = { onwardRoute: "0#uppercase", payload: Buffer.of(0x80) };
     assert.deepEqual(await wrong({ case: "send", value: malformed }), ["send.payload"]);
     const acknowledge = await wrong({ case: "acknowledge", value: { throughId: 99n } });
