@@ -7,6 +7,13 @@ import { fieldInJsonError, fieldOf } from "./fields.js";
 /** The domain of every ErrorInfo. */
 export const errorDomain = "portway";
 
+/**
+ * What an error repeats of a request. Over gRPC it leaves in headers, with the text in it three times, and a client takes
+ * 8 KiB of headers.
+ */
+const maxFactBytes = 256;
+const maxTextBytes = 1024;
+
 const rpcCode: Readonly<Record<ErrorCode, Code>> = {
   bad_address: Code.InvalidArgument,
   bad_route: Code.InvalidArgument,
@@ -187,8 +194,8 @@ function rpcError(
   cause?: unknown,
 ): ConnectError {
   const metadata: Record<string, string> = {};
-  for (const [fact, value] of Object.entries(facts)) metadata[fact] = String(value);
-  const error = new ConnectError(message, code, undefined, undefined, cause);
+  for (const [fact, value] of Object.entries(facts)) metadata[fact] = cut(String(value), maxFactBytes);
+  const error = new ConnectError(told(message, facts), code, undefined, undefined, cause);
   error.details.push({
     desc: ErrorInfoSchema,
     value: create(ErrorInfoSchema, { reason: reasonOf(reason), domain: errorDomain, metadata }),
@@ -197,13 +204,29 @@ function rpcError(
     const badRequest = create(BadRequestSchema, {
       fieldViolations: violations.map(({ field, description, reason: rule = "" }) => ({
         field,
-        description,
+        description: told(description, facts),
         reason: rule,
       })),
     });
     error.details.push({ desc: BadRequestSchema, value: badRequest });
   }
   return error;
+}
+
+/** A text, with the values in it as they are told. */
+function told(text: string, facts: Facts): string {
+  let short = text;
+  for (const value of Object.values(facts).map(String)) {
+    const toldValue = cut(value, maxFactBytes);
+    if (toldValue !== value) short = short.replaceAll(value, () => toldValue);
+  }
+  return cut(short, maxTextBytes);
+}
+
+function cut(text: string, maxBytes: number): string {
+  if (Buffer.byteLength(text) <= maxBytes) return text;
+  // A character that is cut in two is left out.
+  return `${new TextDecoder().decode(Buffer.from(text).subarray(0, maxBytes), { stream: true })}…`;
 }
 
 function reasonOf(code: ErrorCode): string {

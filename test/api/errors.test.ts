@@ -1,13 +1,17 @@
 import assert from "node:assert/strict";
+import http2 from "node:http2";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.js";
-import { MessageService } from "../../gen/portway/v1/message_service_pb.js";
+import { MessageService, SendMessageRequestSchema } from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
 import { envelopeOf } from "../../src/api/envelope.js";
 import { callError, toConnectError } from "../../src/api/errors.js";
 import { PortwayError } from "../../src/base/errors.js";
+import { silentLog } from "../../src/base/log.js";
+import { createEngine } from "../../src/node/host.js";
 import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
 import { rawRequest, reasonsIn } from "../support/raw-http.js";
 
@@ -231,6 +235,35 @@ test("a deadline that is longer than a server waits is cut to what it does", asy
     const timeout = { seconds: 100n };
     await messages.sendMessage({ to: "/service/echo", timeout }, { headers: { [name]: value } });
     assert.ok(askedMs > 1000 && askedMs <= 5000, `${value}: ${askedMs}`);
+  }
+});
+
+test("an error repeats so little of a request that every gRPC client takes its headers", async (t) => {
+  const { server, token } = await apiFixture(t, {
+    engine: createEngine({ log: () => silentLog, logPath: () => "" }),
+  });
+  const session = http2.connect(`http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`);
+  t.after(() => session.destroy());
+  for (const letter of ["a", "é", "%"]) {
+    const stream = session.request({
+      ":method": "POST",
+      ":path": "/portway.v1.MessageService/SendMessage",
+      authorization: `Bearer ${token}`,
+      "content-type": "application/grpc",
+      te: "trailers",
+    });
+    const request = create(SendMessageRequestSchema, { to: `/service/x/bad/${letter.repeat(2000)}` });
+    stream.end(envelopeOf(0, toBinary(SendMessageRequestSchema, request)));
+    const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) =>
+      stream.once("response", resolve),
+    );
+    const message = decodeURIComponent(String(headers["grpc-message"]));
+    assert.match(message, new RegExp(`^"/service/x/bad/${letter}+…" is not a route: `));
+    const bytes = Object.entries(headers).reduce(
+      (sum, [name, value]) => sum + name.length + String(value).length,
+      0,
+    );
+    assert.ok(bytes < 3000, `${bytes}`);
   }
 });
 
