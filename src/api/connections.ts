@@ -24,13 +24,15 @@ export interface Connection {
   /** Pipelined requests that are none yet, because as many calls run as may at the same time. */
   readonly held: Exchange[];
   idleSinceMs: number;
-  probe: Probe | undefined;
+  readonly probe: Probe;
 }
 
-/** A question to an HTTP/2 client that it has to answer: what has arrived from it, and whether the answer has. */
+/** Questions to an HTTP/2 client that it has to answer. */
 interface Probe {
+  /** What had arrived at the last one, answers since then included. */
   bytesRead: number;
-  isAnswered: boolean;
+  askedMs: number;
+  unanswered: number;
 }
 
 export interface Call {
@@ -50,6 +52,8 @@ const sweepMs = 1000;
 const lastAnswersMs = 500;
 /** Of a frame that acknowledges settings. */
 const acknowledgementBytes = 9;
+/** An answer may stand behind much that a client sends. */
+const askAgainMs = 5_000;
 
 /**
  * The open connections and running calls of a server. Looks at them once a second and ends what a client holds without
@@ -86,7 +90,7 @@ export class Connections implements Disposable {
       calls: new Roster(),
       held: [],
       idleSinceMs: now,
-      probe: undefined,
+      probe: { bytesRead: 0, askedMs: now, unanswered: 0 },
     };
     this.#open.set(socket, connection);
     socket.once("close", () => {
@@ -177,7 +181,7 @@ export class Connections implements Disposable {
     }
     for (const connection of this.#open.values()) {
       const { session, calls, isTrusted, openedMs, idleSinceMs } = connection;
-      if (session !== undefined && isOver(session, connection)) {
+      if (session !== undefined && isOver(session, connection, now)) {
         this.#log.debug("connection.ended", { why: "a breach of the protocol" });
         end(connection);
         continue;
@@ -215,21 +219,21 @@ export class Connections implements Disposable {
  * Whether a breach of the protocol has ended the session. Node says nothing of most of them: it neither reads nor writes
  * any more, and so misses that the client has gone. Whenever something has arrived, the client is asked to acknowledge
  * settings in which nothing changes (a ping does not leave behind a client's good-bye); a question that stays in the
- * queue of a session that has nothing else to write shows the end.
+ * queue of a session that has nothing else to write shows the end. Who does not answer is asked again later.
  */
-function isOver(session: ServerHttp2Session, connection: Connection): boolean {
-  const { probe, socket, calls } = connection;
+function isOver(session: ServerHttp2Session, { probe, socket, calls }: Connection, now: number): boolean {
   if (session.destroyed) return false;
-  if (probe !== undefined && !probe.isAnswered) {
-    if (!session.state.outboundQueueSize) return false;
-    return [...calls.items()].every(({ exchange }) => exchange.waitingBytes === 0);
+  if (probe.unanswered > 0 && session.state.outboundQueueSize) {
+    return calls.items().every(({ exchange }) => exchange.waitingBytes === 0);
   }
-  if (probe?.bytesRead === socket.bytesRead) return false;
-  const next: Probe = { bytesRead: socket.bytesRead, isAnswered: false };
-  connection.probe = next;
+  if (probe.bytesRead === socket.bytesRead) return false;
+  if (probe.unanswered > 0 && now - probe.askedMs < askAgainMs) return false;
+  probe.bytesRead = socket.bytesRead;
+  probe.askedMs = now;
+  probe.unanswered += 1;
   session.settings({}, () => {
-    next.isAnswered = true;
-    next.bytesRead += acknowledgementBytes;
+    probe.unanswered -= 1;
+    probe.bytesRead += acknowledgementBytes;
   });
   return false;
 }

@@ -79,6 +79,7 @@ test("a breach of HTTP/2 ends its connection and the calls on it, also behind a 
     ]),
     frame(0, 1, 1, [Buffer.from('{"to":"/service/echo"}')]),
   ]);
+  const ask = frame(4, 0, 0, []).toString("latin1");
   const goodbye = frame(7, 0, 0, [Buffer.alloc(8)]);
   const dataOnIdleStream = frame(0, 0, 99, [Buffer.from("aa")]);
   const breaches = [
@@ -98,6 +99,8 @@ test("a breach of HTTP/2 ends its connection and the calls on it, also behind a 
       });
       client.socket.write(Buffer.concat([preface, settings, call]));
       await runs;
+      // Asked already, and never answers.
+      if (leaves && breach === dataOnIdleStream) await client.until(ask);
       client.socket.write(breach);
       if (leaves) client.socket.end();
       ends.push(client.closed());
