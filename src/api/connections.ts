@@ -33,6 +33,8 @@ interface Probe {
   bytesRead: number;
   askedMs: number;
   unanswered: number;
+  /** When no question was in the queue. */
+  emptyMs: number;
 }
 
 export interface Call {
@@ -90,7 +92,7 @@ export class Connections implements Disposable {
       calls: new Roster(),
       held: [],
       idleSinceMs: now,
-      probe: { bytesRead: 0, askedMs: now, unanswered: 0 },
+      probe: { bytesRead: 0, askedMs: now, unanswered: 0, emptyMs: now },
     };
     this.#open.set(socket, connection);
     socket.once("close", () => {
@@ -181,7 +183,7 @@ export class Connections implements Disposable {
     }
     for (const connection of this.#open.values()) {
       const { session, calls, isTrusted, openedMs, idleSinceMs } = connection;
-      if (session !== undefined && isOver(session, connection, now)) {
+      if (session !== undefined && isOver(session, connection, now, this.#limits.stallTimeoutMs)) {
         this.#log.debug("connection.ended", { why: "a breach of the protocol" });
         end(connection);
         continue;
@@ -219,13 +221,20 @@ export class Connections implements Disposable {
  * Whether a breach of the protocol has ended the session. Node says nothing of most of them: it neither reads nor writes
  * any more, and so misses that the client has gone. Whenever something has arrived, the client is asked to acknowledge
  * settings in which nothing changes (a ping does not leave behind a client's good-bye); a question that stays in the
- * queue of a session that has nothing else to write shows the end. Who does not answer is asked again later.
+ * queue of a session that has nothing else to write, or takes too long to, shows the end. Who does not answer is asked again later.
  */
-function isOver(session: ServerHttp2Session, { probe, socket, calls }: Connection, now: number): boolean {
+function isOver(
+  session: ServerHttp2Session,
+  { probe, socket, calls }: Connection,
+  now: number,
+  stallTimeoutMs: number,
+): boolean {
   if (session.destroyed) return false;
   if (probe.unanswered > 0 && session.state.outboundQueueSize) {
-    return calls.items().every(({ exchange }) => exchange.waitingBytes === 0);
+    const isWaiting = calls.items().some(({ exchange }) => exchange.waitingBytes > 0);
+    return !isWaiting || now - probe.emptyMs > stallTimeoutMs;
   }
+  probe.emptyMs = now;
   if (probe.bytesRead === socket.bytesRead) return false;
   if (probe.unanswered > 0 && now - probe.askedMs < askAgainMs) return false;
   probe.bytesRead = socket.bytesRead;

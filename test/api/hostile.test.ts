@@ -111,6 +111,30 @@ test("a breach of HTTP/2 ends its connection and the calls on it, also behind a 
   assert.equal(running, 0);
 });
 
+test("a breach ends a watch of which more and more waits", async (t) => {
+  const { server, token, engine } = await apiFixture(t, { limits: { stallTimeoutMs: 1500 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const watch = Buffer.concat([
+    frame(1, 4, 1, [
+      field(":method", "POST"),
+      field(":scheme", "http"),
+      field(":path", "/portway.v1.NodeService/WatchNodes"),
+      field(":authority", "localhost"),
+      field("content-type", "application/connect+json"),
+      field("authorization", `Bearer ${token}`),
+    ]),
+    frame(0, 1, 1, [Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]),
+  ]);
+  const client = new RawSocket(at);
+  // Together, so that nothing of the answer leaves.
+  client.socket.end(Buffer.concat([preface, settings, watch, frame(0, 0, 99, [Buffer.from("aa")])]));
+  let count = 0;
+  const more = setInterval(() => void engine.nodes.create(`n${count++}`, { tcpListenerAddress: "" }), 200);
+  await client.closed();
+  clearInterval(more);
+  assert.equal(engine.changes.subscribers, 0);
+});
+
 test("a client that keeps to HTTP/2 is asked once for what it said, and its calls go on", async (t) => {
   const { server, token, engine } = await apiFixture(t);
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
