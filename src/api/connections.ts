@@ -221,7 +221,8 @@ export class Connections implements Disposable {
  * Whether a breach of the protocol has ended the session. Node says nothing of most of them: it neither reads nor writes
  * any more, and so misses that the client has gone. Whenever something has arrived, the client is asked to acknowledge
  * settings in which nothing changes (a ping does not leave behind a client's good-bye); a question that stays in the
- * queue of a session that has nothing else to write, or takes too long to, shows the end. Who does not answer is asked again later.
+ * queue of a session that has nothing else to write, or takes too long to, shows the end. Who does not answer is asked
+ * again later.
  */
 function isOver(
   session: ServerHttp2Session,
