@@ -57,12 +57,12 @@ export class Connections {
     const peer = parseSocketAddress(spec.peerAddress);
     const existing = id === "" ? undefined : this.#store.existing(id, spec);
     if (existing !== undefined) {
-      await linked(existing.dialed!, this.#store.whileThere(existing, wait));
+      await this.#store.whileThere(existing, wait, (until) => linked(existing.dialed!, until));
       return { resource: this.#view(existing), existed: true };
     }
     const entry = this.#dial(id, spec, peer, "created_connection", "");
     try {
-      await linked(entry.dialed!, this.#store.whileThere(entry, wait));
+      await this.#store.whileThere(entry, wait, (until) => linked(entry.dialed!, until));
     } catch (error) {
       this.#end(entry);
       throw error;

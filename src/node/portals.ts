@@ -64,12 +64,12 @@ export class Portals {
     mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
     if (existing !== undefined) {
-      await settledWithin(existing.inlet.settled, this.#inlets.whileThere(existing, wait));
+      await this.#inlets.whileThere(existing, wait, (until) => settledWithin(existing.inlet.settled, until));
       return { resource: this.#viewInlet(existing), existed: true };
     }
     const entry = await this.#bindInlet(id === "" ? randomBytes(4).toString("hex") : id, spec, bind, plan);
     try {
-      await settledWithin(entry.inlet.settled, this.#inlets.whileThere(entry, wait));
+      await this.#inlets.whileThere(entry, wait, (until) => settledWithin(entry.inlet.settled, until));
     } catch (error) {
       this.#endInlet(entry);
       throw error;

@@ -43,7 +43,7 @@ export class Relays {
     const plan = planRoute(spec.at);
     const existing = this.#store.existing(name, spec);
     if (existing !== undefined) {
-      await settled(existing.client, this.#store.whileThere(existing, wait));
+      await this.#store.whileThere(existing, wait, (until) => settled(existing.client, until));
       return { resource: this.#view(existing), existed: true };
     }
     const { link, plan: rest } = this.#options.linkFor(plan, `relays/${name}`);
@@ -69,7 +69,7 @@ export class Relays {
     const entry = this.#store.add({ ...this.#store.make(name, spec), client, link });
     log.info("relay.created", { relay: name, at: spec.at });
     try {
-      await settled(client, this.#store.whileThere(entry, wait));
+      await this.#store.whileThere(entry, wait, (until) => settled(client, until));
     } catch (error) {
       this.#end(entry);
       throw error;

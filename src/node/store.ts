@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../base/clock.js";
 import { type ErrorCode, PortwayError } from "../base/errors.js";
+import { anyOf } from "../base/signals.js";
 import type { ChangeLog, ResourceKind } from "./change-log.js";
 import type { WaitOptions } from "./engine.js";
 
@@ -110,12 +111,16 @@ export class Store<Spec, E extends Entry<Spec>> {
     return true;
   }
 
-  /** The same wait, which ends as well, with the store's not-found error, when the entry is taken out. */
-  whileThere(entry: E, wait: WaitOptions): WaitOptions {
+  /** Waits for `entry` with a wait that ends as well, with the store's not-found error, when the entry is taken out. */
+  async whileThere(
+    entry: E,
+    { signal, ...rest }: WaitOptions,
+    waiting: (wait: WaitOptions) => Promise<void>,
+  ): Promise<void> {
     const removal = this.#removals.get(entry) ?? new AbortController();
     this.#removals.set(entry, removal);
-    const { signal } = removal;
-    return { ...wait, signal: wait.signal === undefined ? signal : AbortSignal.any([wait.signal, signal]) };
+    using either = anyOf(removal.signal, ...(signal === undefined ? [] : [signal]));
+    await waiting({ ...rest, signal: either.signal });
   }
 
   /** Nothing is added any more. Gives what is there. */
