@@ -18,10 +18,10 @@ export function prepareHome(home: Home): void {
     if (prepareDirectory(home.runDirectory, "the directory")) made.push("run");
     if (prepareDirectory(home.logDirectory, "the directory")) made.push("logs");
     close(home.runDirectory);
-    noteMade(home, [...(madeParts(home) ?? []), ...made]);
-    const parts = madeParts(home);
-    if (isEmpty || parts?.has("home")) close(home.path);
-    if (parts?.has("logs")) close(home.logDirectory);
+    const parts = new Set([...(madeParts(home) ?? []), ...made]);
+    noteMade(home, [...parts]);
+    if (isEmpty || parts.has("home")) close(home.path);
+    if (parts.has("logs")) close(home.logDirectory);
     accessSync(home.path, constants.W_OK | constants.X_OK);
   } catch (error) {
     throw error instanceof ExitError ? error : cannotCreate(home.path, error);
