@@ -59,7 +59,7 @@ export class Answers {
   async answer(call: IdentifiedCall, run: () => Promise<Message>): Promise<Message> {
     const requestId = call.requestId.toLowerCase();
     const key = `${call.caller}\0${requestId}`;
-    const request: Message = Object.assign({ ...call.request }, { requestId });
+    const request = { ...call.request, requestId };
     const fingerprint = createHash("sha256").update(toBinary(call.method.input, request)).digest("base64");
     for (;;) {
       const known = this.#find(key);

@@ -1,4 +1,4 @@
-const failure = 70;
+import { exitCodes } from "./exit-codes.js";
 
 /**
  * Takes the errors of an output, which come after the write. A reader that has gone (`| head -1`) is no failure of
@@ -11,7 +11,7 @@ export function handleOutputFailure(stream: NodeJS.WriteStream): void {
     if (error.code === "EPIPE" || stream === process.stderr || isTold) return;
     isTold = true;
     process.once("exit", () => {
-      process.exitCode = failure;
+      process.exitCode = exitCodes.failure;
     });
     process.stderr.write(`error: standard output can't be written: ${error.message}\n`);
   });
