@@ -63,8 +63,8 @@ const lateAnswerMs = 30_000;
 const firstLookMs = 2_000;
 const lookMs = 8_000;
 /**
- * So many looks in a row at which nothing had come, and a far end that is known to answer is gone. A link may stand
- * still for 20 s; behind data that we send, a question may be on its way for long.
+ * So many looks in a row at which nothing had come, and a far end that is known to answer is gone: sooner than a link is
+ * given up that stands still and says that it lives. Behind data that we send, a question may be on its way for long.
  */
 const maxSilentLooks = 3;
 const maxSilentLooksBehindData = 5;
