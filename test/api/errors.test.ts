@@ -13,7 +13,7 @@ import { PortwayError } from "../../src/base/errors.js";
 import { silentLog } from "../../src/base/log.js";
 import { createEngine } from "../../src/node/host.js";
 import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
-import { rawRequest, reasonsIn } from "../support/raw-http.js";
+import { grpcRequest, rawRequest, reasonsIn } from "../support/raw-http.js";
 
 test("an error of the engine arrives with its code, one ErrorInfo, its facts and its text in every protocol", async (t) => {
   const { server, token } = await apiFixture(t);
@@ -245,15 +245,9 @@ test("an error repeats so little of a request that every gRPC client takes its h
   const session = http2.connect(`http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`);
   t.after(() => session.destroy());
   for (const letter of ["a", "é", "%"]) {
-    const stream = session.request({
-      ":method": "POST",
-      ":path": "/portway.v1.MessageService/SendMessage",
-      authorization: `Bearer ${token}`,
-      "content-type": "application/grpc",
-      te: "trailers",
-    });
     const request = create(SendMessageRequestSchema, { to: `/service/x/bad/${letter.repeat(2000)}` });
-    stream.end(envelopeOf(0, toBinary(SendMessageRequestSchema, request)));
+    const sent = toBinary(SendMessageRequestSchema, request);
+    const stream = grpcRequest(session, { token, method: "MessageService/SendMessage", message: sent });
     const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) =>
       stream.once("response", resolve),
     );

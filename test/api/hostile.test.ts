@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { test } from "node:test";
 import fc from "fast-check";
+import { envelopeOf } from "../../src/api/envelope.js";
 import { apiFixture } from "../support/api-fixture.js";
 import { RawSocket, rawRequest } from "../support/raw-http.js";
 
@@ -68,17 +69,7 @@ test("a breach of HTTP/2 ends its connection and the calls on it, also behind a 
       }),
     );
   };
-  const call = Buffer.concat([
-    frame(1, 4, 1, [
-      field(":method", "POST"),
-      field(":scheme", "http"),
-      field(":path", "/portway.v1.MessageService/SendMessage"),
-      field(":authority", "localhost"),
-      field("content-type", "application/json"),
-      field("authorization", `Bearer ${token}`),
-    ]),
-    frame(0, 1, 1, [Buffer.from('{"to":"/service/echo"}')]),
-  ]);
+  const call = firstCall(token, "MessageService/SendMessage", "application/json", '{"to":"/service/echo"}');
   const ask = frame(4, 0, 0, []).toString("latin1");
   const goodbye = frame(7, 0, 0, [Buffer.alloc(8)]);
   const dataOnIdleStream = frame(0, 0, 99, [Buffer.from("aa")]);
@@ -114,17 +105,8 @@ test("a breach of HTTP/2 ends its connection and the calls on it, also behind a 
 test("a breach ends a watch of which more and more waits", async (t) => {
   const { server, token, engine } = await apiFixture(t, { limits: { stallTimeoutMs: 1500 } });
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
-  const watch = Buffer.concat([
-    frame(1, 4, 1, [
-      field(":method", "POST"),
-      field(":scheme", "http"),
-      field(":path", "/portway.v1.NodeService/WatchNodes"),
-      field(":authority", "localhost"),
-      field("content-type", "application/connect+json"),
-      field("authorization", `Bearer ${token}`),
-    ]),
-    frame(0, 1, 1, [Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]),
-  ]);
+  const message = envelopeOf(0, Buffer.from("{}"));
+  const watch = firstCall(token, "NodeService/WatchNodes", "application/connect+json", message);
   const client = new RawSocket(at);
   // Together, so that nothing of the answer leaves.
   client.socket.end(Buffer.concat([preface, settings, watch, frame(0, 0, 99, [Buffer.from("aa")])]));
@@ -223,6 +205,19 @@ function frame(type: number, flags: number, stream: number, parts: readonly Buff
 }
 
 /** A literal header field (RFC 7541, 6.2.2) with a name and a value of less than 127 bytes. */
+/** The frames of a call that is the first of its connection. */
+function firstCall(token: string, method: string, contentType: string, body: string | Uint8Array): Buffer {
+  const fields = [
+    field(":method", "POST"),
+    field(":scheme", "http"),
+    field(":path", `/portway.v1.${method}`),
+    field(":authority", "localhost"),
+    field("content-type", contentType),
+    field("authorization", `Bearer ${token}`),
+  ];
+  return Buffer.concat([frame(1, 4, 1, fields), frame(0, 1, 1, [Buffer.from(body)])]);
+}
+
 function field(name: string, value: string): Buffer {
   const text = (of: string): Buffer => Buffer.concat([Buffer.of(of.length), Buffer.from(of)]);
   return Buffer.concat([Buffer.of(0), text(name), text(value)]);

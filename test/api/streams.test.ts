@@ -19,7 +19,7 @@ import {
   toldError,
   transportFor,
 } from "../support/api-fixture.js";
-import { RawSocket, rawRequest } from "../support/raw-http.js";
+import { grpcRequest, RawSocket, rawRequest } from "../support/raw-http.js";
 
 const streaming: readonly Protocol[] = ["connect json", "connect binary", "grpc", "grpc-web"];
 
@@ -243,17 +243,10 @@ test("a caller that takes nothing holds up a stream, costs no memory, and is tol
   const tcpListenerAddress = "x".repeat(200);
   for (let id = 0; id < 20_000; id += 1) await engine.nodes.create(`n${id}`, { tcpListenerAddress });
   let reads = 0;
-  const request = Buffer.from(toBinary(WatchNodesRequestSchema, create(WatchNodesRequestSchema)));
+  const message = toBinary(WatchNodesRequestSchema, create(WatchNodesRequestSchema));
   const session = http2.connect(`http://${at}`, { settings: { initialWindowSize: 65_535 } });
   t.after(() => session.destroy());
-  const stream = session.request({
-    ":method": "POST",
-    ":path": "/portway.v1.NodeService/WatchNodes",
-    authorization: `Bearer ${token}`,
-    "content-type": "application/grpc",
-    te: "trailers",
-  });
-  stream.end(Buffer.concat([Buffer.from([0, 0, 0, 0, request.byteLength]), request]));
+  const stream = grpcRequest(session, { token, method: "NodeService/WatchNodes", message });
   await new Promise((resolve) => stream.once("response", resolve));
   engine.onCall = () => {
     reads += 1;

@@ -1,7 +1,9 @@
 import http from "node:http";
+import type { ClientHttp2Session, ClientHttp2Stream } from "node:http2";
 import net from "node:net";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ErrorInfoSchema } from "../../gen/google/rpc/error_details_pb.js";
+import { envelopeOf } from "../../src/api/envelope.js";
 
 export interface RawAnswer {
   readonly status: number;
@@ -44,6 +46,29 @@ export function rawRequest({
     request.on("error", reject);
     request.end(body);
   });
+}
+
+export interface GrpcRequest {
+  readonly token: string;
+  /** `NodeService/WatchNodes`. */
+  readonly method: string;
+  readonly message: Uint8Array;
+}
+
+/** A gRPC call with one message, of whose answer nothing is read by itself. */
+export function grpcRequest(
+  session: ClientHttp2Session,
+  { token, method, message }: GrpcRequest,
+): ClientHttp2Stream {
+  const stream = session.request({
+    ":method": "POST",
+    ":path": `/portway.v1.${method}`,
+    authorization: `Bearer ${token}`,
+    "content-type": "application/grpc",
+    te: "trailers",
+  });
+  stream.end(envelopeOf(0, message));
+  return stream;
 }
 
 /** The reasons of the ErrorInfos in the JSON of a Connect error. */

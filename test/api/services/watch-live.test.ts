@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import net from "node:net";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { NodeService } from "../../../gen/portway/v1/node_service_pb.js";
 import { type InletStatus, PortalService } from "../../../gen/portway/v1/portal_service_pb.js";
 import { type Relay, RelayService } from "../../../gen/portway/v1/relay_service_pb.js";
@@ -9,12 +9,18 @@ import { silentLog } from "../../../src/base/log.js";
 import { createEngine } from "../../../src/node/host.js";
 import { apiFixture, clientFor, transportFor } from "../../support/api-fixture.js";
 
-test("on real nodes, a watch of portals sees sessions, bytes each way and the last error, and one of nodes the drain", async (t) => {
+/** An engine of real nodes, and a way to its API. */
+async function realNodes(t: TestContext) {
   const engine = createEngine({ log: () => silentLog, logPath: () => "" });
   t.after(() => engine.close());
   const { server, token } = await apiFixture(t, { engine });
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
   const transport = transportFor("grpc", url, { token });
+  return { engine, transport };
+}
+
+test("on real nodes, a watch of portals sees sessions, bytes each way and the last error, and one of nodes the drain", async (t) => {
+  const { engine, transport } = await realNodes(t);
   const target = net.createServer((socket) => {
     socket.on("error", () => {});
     socket.on("data", () => socket.write("12345678"));
@@ -71,11 +77,7 @@ test("on real nodes, a watch of portals sees sessions, bytes each way and the la
 });
 
 test("on real nodes, a watch of relays sees each state of a relay, from CONNECTING until it is deleted", async (t) => {
-  const engine = createEngine({ log: () => silentLog, logPath: () => "" });
-  t.after(() => engine.close());
-  const { server, token } = await apiFixture(t, { engine });
-  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
-  const transport = transportFor("grpc", url, { token });
+  const { engine, transport } = await realNodes(t);
   const { resource: host } = await engine.nodes.create("host", { tcpListenerAddress: "" });
   await engine.nodes.create("n1", { tcpListenerAddress: "" });
   const relays = clientFor(RelayService, transport);

@@ -32,6 +32,18 @@ async function pair(t: TestContext, user: CollectingUser) {
   return { connection, socket };
 }
 
+/** Counts, from the version byte on, how often a connection says that it lives; nothing else may come. */
+async function beatsOf(socket: net.Socket) {
+  socket.once("data", (version) => assert.deepEqual(version, hex("01")));
+  await once(socket, "data");
+  const beats = { count: 0 };
+  socket.on("data", (data: Buffer) => {
+    assert.deepEqual(data.subarray(0, 8), heartbeat);
+    beats.count += data.byteLength / heartbeat.byteLength;
+  });
+  return beats;
+}
+
 /** Sends until the peer takes no more; how long it is waited for from then on. */
 async function patience(connection: Connection, user: CollectingUser): Promise<number> {
   const payload = Buffer.alloc(48 * 1024, 7);
@@ -68,24 +80,18 @@ test("a connection says that it lives for as long as what it brings is not taken
   const user = new CollectingUser();
   user.answer = () => (isFull ? gate : undefined);
   const { socket } = await pair(t, user);
-  let beats = 0;
-  socket.once("data", (version) => assert.deepEqual(version, hex("01")));
-  await once(socket, "data");
-  socket.on("data", (data: Buffer) => {
-    assert.deepEqual(data.subarray(0, 8), heartbeat);
-    beats += data.byteLength / heartbeat.byteLength;
-  });
+  const beats = await beatsOf(socket);
   socket.write(encodeMessage(Message.of({ ...routes, payload: Buffer.from("held") })));
-  while (beats < 2) await once(socket, "data");
+  while (beats.count < 2) await once(socket, "data");
   isFull = false;
   gate.open();
   await user.has(1);
-  const atOpening = beats;
+  const atOpening = beats.count;
   const other = closedGate();
   const timer = setTimeout(() => other.open(), stallTimeoutMs);
   t.after(() => clearTimeout(timer));
   await opened(other);
-  assert.ok(beats - atOpening <= 1, `${beats - atOpening} more`);
+  assert.ok(beats.count - atOpening <= 1, `${beats.count - atOpening} more`);
 });
 
 test("a connection says that it lives, too, if a little of what it brings is taken now and then", async (t) => {
@@ -103,10 +109,7 @@ test("a connection says that it lives, too, if a little of what it brings is tak
     socket.write(encodeMessage(Message.of({ ...routes, payload: Buffer.from("held") })));
   }, stallTimeoutMs / 16);
   t.after(() => clearInterval(opening));
-  socket.once("data", (version) => assert.deepEqual(version, hex("01")));
-  await once(socket, "data");
-  let beats = 0;
-  socket.on("data", (data: Buffer) => (beats += data.byteLength / heartbeat.byteLength));
-  while (beats < 3) await once(socket, "data");
+  const beats = await beatsOf(socket);
+  while (beats.count < 3) await once(socket, "data");
   assert.ok(user.messages.length > 3);
 });
