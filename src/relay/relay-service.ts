@@ -1,3 +1,4 @@
+import { Allowance } from "../base/allowance.js";
 import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
@@ -6,7 +7,6 @@ import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
-import { Allowance } from "./allowance.js";
 import { holderAnswers } from "./holder-check.js";
 import { anyName, relayAddress, relayNameProblem, relayService, staticRelayService } from "./relay-name.js";
 import { type Claim, RelayRegistration, type RelayRegistrationView } from "./relay-registration.js";
@@ -72,8 +72,8 @@ interface Contest {
 
 /** How long a holder that answered is not asked again, however often its name is claimed. */
 const trustMs = 1_000;
-/** Who claims and releases names all the time is given no more than one in this time. */
-const grantIntervalMs = 1_000;
+/** Who claims and releases names all the time is given no more than one a second. */
+const grantsPerMs = 1 / 1_000;
 /** Refusals are logged no more often than this; the count in the line tells of those between. */
 const refusalLogIntervalMs = 1_000;
 
@@ -275,14 +275,14 @@ class Service implements RelayService, Worker {
   }
 
   #isFull({ held, contests, grants }: Tenancy): boolean {
-    return grants.isSpent || held.size + contests.size >= this.#limits.registrationsPerConnection;
+    return grants.left < 1 || held.size + contests.size >= this.#limits.registrationsPerConnection;
   }
 
   #tenancy(arrival: Arrival): Tenancy {
     const known = this.#tenancies.get(arrival);
     if (known !== undefined) return known;
     const { registrationsPerConnection } = this.#limits;
-    const grants = new Allowance(this.#options.clock, registrationsPerConnection, grantIntervalMs);
+    const grants = new Allowance(this.#options.clock, registrationsPerConnection, grantsPerMs);
     const tenancy: Tenancy = { held: new Set(), contests: new Set(), grants, watch: undefined };
     this.#tenancies.set(arrival, tenancy);
     return tenancy;

@@ -1,3 +1,4 @@
+import { Allowance } from "../../base/allowance.js";
 import type { Clock } from "../../base/clock.js";
 
 /** Hands a datagram to the socket; `done` is called when the operating system has taken or refused it. */
@@ -32,15 +33,14 @@ export class DatagramQueue {
   #queuedBytes = 0;
   #sent = 0;
   #underWay = 0;
-  #allowance: number;
-  #refilledMs: number;
+  readonly #allowance: Allowance;
   #timer: Disposable | undefined;
   #closed = false;
 
   constructor(options: DatagramQueueOptions) {
     this.#options = options;
-    this.#allowance = options.burstDatagrams;
-    this.#refilledMs = options.clock.monotonicMs();
+    const { clock, burstDatagrams, datagramsPerMs } = options;
+    this.#allowance = new Allowance(clock, burstDatagrams, datagramsPerMs);
   }
 
   get queuedBytes(): number {
@@ -75,21 +75,18 @@ export class DatagramQueue {
   }
 
   #pump(): void {
-    const { clock, datagramsPerMs, burstDatagrams, send, progressed } = this.#options;
-    const nowMs = clock.monotonicMs();
-    const earned = (nowMs - this.#refilledMs) * datagramsPerMs;
-    this.#allowance = Math.min(burstDatagrams, this.#allowance + earned);
-    this.#refilledMs = nowMs;
+    const { send, progressed } = this.#options;
     const before = this.#sent;
-    while (!this.isEmpty && this.#allowance >= 1 && this.#underWay < maxUnderWay) {
+    const most = before + Math.floor(this.#allowance.left);
+    while (!this.isEmpty && this.#sent < most && this.#underWay < maxUnderWay) {
       const datagram = this.#datagrams[this.#at]!;
       this.#at += 1;
       this.#queuedBytes -= datagram.length;
-      this.#allowance -= 1;
       this.#underWay += 1;
       this.#sent += 1;
       send(datagram, this.#done);
     }
+    this.#allowance.use(this.#sent - before);
     if (this.isEmpty) {
       this.#datagrams = [];
       this.#at = 0;
