@@ -122,7 +122,7 @@ export class Inlet implements Disposable {
     this.#server.close();
     this.#watch[Symbol.dispose]();
     this.#probe[Symbol.dispose]();
-    for (const session of this.#sessions.items()) session.close("reset");
+    for (const session of this.#sessions.items()) session.close();
     this.#options.link[Symbol.dispose]();
   }
 
@@ -171,18 +171,18 @@ export class Inlet implements Disposable {
     session.attach(stream);
     const timer = setTimeout(() => {
       this.#failed("timed_out", "timed_out");
-      session.close("reset");
+      session.close();
     }, openTimeoutMs);
     if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
       counts.sessionFailed("too_many_sessions");
-      session.close("reset");
+      session.close();
       return;
     }
     place = this.#sessions.add(session);
     const outcome = session.signal(ping, this.route);
     if (typeof outcome !== "string") return;
     this.#failed("unroutable", "unroutable");
-    session.close("reset");
+    session.close();
   }
 
   #failed(outcome: "refused" | "timed_out" | "unroutable", reason: string): void {

@@ -21,7 +21,7 @@ export interface LocalStreamUser {
   ended(): void;
   /** Something that was written has left: there may be room again. */
   drained(): void;
-  /** The stream is gone; nothing is called after this. */
+  /** The stream is gone, of itself or as `end` asked; nothing is called after this. */
   closed(error: Error | undefined): void;
 }
 
@@ -37,7 +37,7 @@ export interface LocalStream {
   keepAlive(): void;
   /** Queues data. It is copied, or its backing held, until the operating system has it. */
   write(data: Buffer, backing: Backing | undefined): void;
-  /** Writes what is queued and closes. `closed` is not called. */
+  /** Reads no more, writes what is queued and closes: `closed` is called then, within this call if nothing is queued. */
   end(): void;
   /** Closes at once, with a reset: the program must not take it for an orderly end. `closed` is not called. */
   reset(): void;

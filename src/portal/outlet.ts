@@ -72,7 +72,7 @@ export class Outlet implements Worker, Disposable {
 
   /** Ends the sessions that run. */
   closeSessions(): void {
-    for (const session of this.#sessions.items()) session.close("reset");
+    for (const session of this.#sessions.items()) session.close();
   }
 
   /** Takes the address free; sessions that run go on. */
@@ -108,7 +108,7 @@ export class Outlet implements Worker, Disposable {
       this.#met(reason, `can't connect to ${formatSocketAddress(target)}: ${why}`);
       session.signal(pong, back);
       session.open(back);
-      session.close("reset");
+      session.close();
     };
     const timer = setTimeout(
       () => failed(`no answer within ${connectTimeoutMs} ms`, "timed_out"),
@@ -121,7 +121,7 @@ export class Outlet implements Worker, Disposable {
         clearTimeout(timer);
         counts.sessionOpened();
         this.#met("connected", "");
-        if (typeof session.signal(pong, back) === "string") session.close("reset");
+        if (typeof session.signal(pong, back) === "string") session.close();
         else session.open(back);
       }),
     );

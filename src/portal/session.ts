@@ -1,4 +1,4 @@
-import { Gate } from "../base/gate.js";
+import { Gate, type GateWaiter } from "../base/gate.js";
 import { Address } from "../model/address.js";
 import { type Backing, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
@@ -21,9 +21,19 @@ export interface SessionLimits {
   readonly localQueueBytes: number;
   /** How long the local program may take nothing while something waits for it. */
   readonly stallTimeoutMs: number;
+  /**
+   * The same once the session has ended. Nobody waits behind it any more, and the system tells of a slow program's
+   * progress only once it has taken a third of a send buffer, which can be of 4 MB: two minutes are enough for one that
+   * takes 12 KB/s.
+   */
+  readonly lingerTimeoutMs: number;
 }
 
-export const sessionLimits: SessionLimits = { localQueueBytes: 1024 * 1024, stallTimeoutMs: 10_000 };
+export const sessionLimits: SessionLimits = {
+  localQueueBytes: 1024 * 1024,
+  stallTimeoutMs: 10_000,
+  lingerTimeoutMs: 120_000,
+};
 
 /** Why a session ended. */
 export type SessionEnd =
@@ -40,6 +50,7 @@ export interface SessionUser {
   /** Bytes that came from (in) and went to (out) the local program. */
   bytesIn(count: number): void;
   bytesOut(count: number): void;
+  /** Over, and so is the local stream: what was queued for the program has left, or is given up. */
   ended(end: SessionEnd): void;
   /** The far end said that it is over: how the local stream is to be closed. Absent: "end". */
   remoteEnded?(hadData: boolean): "end" | "reset";
@@ -75,13 +86,16 @@ const maxSilentLooksBehindData = 5;
 const maxSilentLooksBehindTraffic = 15;
 const muchTrafficBytes = 64 * 1024;
 
+const nobody: GateWaiter = { gateOpened() {} };
+
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
  * is *opening* until `open` names the route to the other end, then *open*, then *ended* for good.
  *
  * What can't be sent along the route is kept, one message of it, and the local program is not read meanwhile; what the
  * local program does not take stops the connection that brings it, until it is cut off. When the connection that it
- * hears from is lost, it ends: the far end can't reach it any more.
+ * hears from is lost, it ends: the far end can't reach it any more. An ended one *lingers* while its program still takes
+ * what was queued.
  */
 export class Session implements Worker, LocalStreamUser {
   readonly address = Address.random();
@@ -94,6 +108,9 @@ export class Session implements Worker, LocalStreamUser {
   #stream: LocalStream | undefined;
   #remote: Route | undefined;
   #state: "opening" | "open" | "ended" = "opening";
+  #endedAs: SessionEnd = "closed";
+  /** While it lingers: what gives the program up that takes nothing. */
+  #lingering: Gate | undefined;
   /** Messages that the route's first hop did not take: data or a signal, then possibly the last signal. */
   #unsent: { message: Message; backing: Backing | undefined }[] = [];
   #waitingAt: Gate | undefined;
@@ -152,9 +169,10 @@ export class Session implements Worker, LocalStreamUser {
     this.#stream?.resume();
   }
 
-  /** Ends the session from outside; the other end is told. */
-  close(how: "end" | "reset"): void {
-    this.#end("closed", how);
+  /** Ends the session from outside, with a reset; the other end is told. What lingers is given up. */
+  close(): void {
+    if (this.#lingering === undefined) this.#end("closed", "reset");
+    else this.#over(this.#endedAs);
   }
 
   // ---- from the route
@@ -247,7 +265,8 @@ export class Session implements Worker, LocalStreamUser {
 
   closed(error: Error | undefined): void {
     this.#stream = undefined;
-    if (this.#state === "opening" && this.#user.lostEarly !== undefined) this.#user.lostEarly(error);
+    if (this.#state === "ended") this.#over(this.#endedAs);
+    else if (this.#state === "opening" && this.#user.lostEarly !== undefined) this.#user.lostEarly(error);
     else this.#end("local_failed", "end");
   }
 
@@ -374,6 +393,7 @@ export class Session implements Worker, LocalStreamUser {
     const remote = this.#remote;
     const isAnswerDue = this.#state === "opening" && this.#pinged && this.#unsent.length === 0;
     this.#state = "ended";
+    this.#endedAs = end;
     clearInterval(this.#looking);
     if (end !== "remote_ended" && end !== "route_failed" && remote !== undefined) {
       // In order behind the data: what was read from the local program is not lost by its end.
@@ -382,10 +402,27 @@ export class Session implements Worker, LocalStreamUser {
     if (isAnswerDue && end !== "remote_ended" && end !== "route_failed") {
       this.#lateAnswer = setTimeout(() => this.#leave(), lateAnswerMs).unref();
     } else if (this.#unsent.length === 0) this.#leave();
-    if (how === "end") this.#stream?.end();
-    else this.#stream?.reset();
-    this.#stream = undefined;
     this.#gate?.open();
+    if (how === "end" && this.#stream !== undefined) this.#linger(this.#stream);
+    else this.#over(end);
+  }
+
+  #linger(stream: LocalStream): void {
+    stream.end();
+    if (this.#stream === undefined) return;
+    this.#lingering = new Gate({
+      stallTimeoutMs: this.#limits.lingerTimeoutMs,
+      progress: () => stream.progress,
+      onStalled: () => this.#over("stalled"),
+    });
+    this.#lingering.wait(nobody);
+  }
+
+  #over(end: SessionEnd): void {
+    this.#lingering?.leave(nobody);
+    this.#lingering = undefined;
+    this.#stream?.reset();
+    this.#stream = undefined;
     this.#user.ended(end);
   }
 }

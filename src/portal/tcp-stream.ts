@@ -1,6 +1,5 @@
 import { memoryOf } from "../base/bytes.js";
 import { type Chunk, ChunkPool } from "../base/chunk.js";
-import { Gate, type GateWaiter } from "../base/gate.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
 import { afterRead, type Deferring, lastPiece } from "../base/turn.js";
@@ -24,13 +23,6 @@ const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
 const copyBytes = 16 * 1024;
 /** What a piece of data costs beside its bytes while it is queued. */
 const pieceBytes = 256;
-/**
- * How long the program may take nothing of what is queued when the stream ends. Nobody waits behind it any more, and the
- * system tells of a slow program's progress only once it has taken a third of a send buffer, which can be of 4 MB: this
- * is enough for one that takes 12 KB/s.
- */
-const lingerMs = 120_000;
-const nobody: GateWaiter = { gateOpened() {} };
 
 /** What is shown to users, one after the other. */
 const place = { memory: shared, at: 0, length: 0, roomBytes: 0 };
@@ -54,7 +46,6 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   #lastLength = 0;
   #ending = false;
   #closed = false;
-  #linger: Gate | undefined;
 
   private constructor(user: LocalStreamUser) {
     this.#user = user;
@@ -111,17 +102,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     if (this.#closed || this.#ending) return;
     this.#ending = true;
     this.#flush();
-    if (this.queuedBytes === 0) {
-      this.#finish();
-      return;
-    }
-    this.#stopReading();
-    this.#linger = new Gate({
-      stallTimeoutMs: lingerMs,
-      progress: () => this.progress,
-      onStalled: () => this.reset(),
-    });
-    this.#linger.wait(nobody);
+    if (this.queuedBytes === 0) this.#finish();
+    else this.#stopReading();
   }
 
   reset(): void {
@@ -169,9 +151,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   closed(error: Error | undefined): void {
     if (this.#closed) return;
-    const ending = this.#ending;
     this.#letGo();
-    if (!ending) this.#user.closed(error);
+    this.#user.closed(error);
   }
 
   // ----
@@ -237,11 +218,11 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   #finish(): void {
     this.#socket.release(true);
     this.#letGo();
+    this.#user.closed(undefined);
   }
 
   #letGo(): void {
     this.#closed = true;
-    this.#linger?.leave(nobody);
     const inFlight = this.#inFlight;
     if (inFlight !== undefined) {
       // A write that is under way still reads its bytes.

@@ -8,8 +8,9 @@ import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 import { Inlet, type InletOptions } from "../../src/portal/inlet.js";
-import { Outlet } from "../../src/portal/outlet.js";
+import { Outlet, type OutletOptions } from "../../src/portal/outlet.js";
 import { disconnect, pong } from "../../src/portal/portal-message.js";
+import { sessionLimits } from "../../src/portal/session.js";
 import type { Link } from "../../src/routing/link.js";
 import type { Router } from "../../src/routing/router.js";
 import { createTestNode } from "../support/router-pair.js";
@@ -55,9 +56,14 @@ async function target(serve: (socket: net.Socket) => void): Promise<number> {
   return (server.address() as net.AddressInfo).port;
 }
 
-function outlet(port: number, host = "127.0.0.1", connectTimeoutMs = 5_000): Outlet {
+function outlet(port: number, more: Partial<OutletOptions> = {}): Outlet {
   const options = { router, address: outletAddress, clock: systemClock, log: silentLog, changed: () => {} };
-  const made = new Outlet({ ...options, target: { host, port }, connectTimeoutMs });
+  const made = new Outlet({
+    ...options,
+    target: { host: "127.0.0.1", port },
+    connectTimeoutMs: 5_000,
+    ...more,
+  });
   undo.push(() => {
     made[Symbol.dispose]();
     made.closeSessions();
@@ -67,7 +73,9 @@ function outlet(port: number, host = "127.0.0.1", connectTimeoutMs = 5_000): Out
 
 async function inlet(
   tail = Route.of(outletAddress),
-  more: Partial<Pick<InletOptions, "openTimeoutMs" | "plainSockets" | "link" | "changed">> = {},
+  more: Partial<
+    Pick<InletOptions, "openTimeoutMs" | "plainSockets" | "link" | "changed" | "sessionLimits">
+  > = {},
 ) {
   const bind = { host: "127.0.0.1", port: 0 };
   const options = {
@@ -149,10 +157,26 @@ test("a target that refuses resets the client, and both ends say so", async () =
 });
 
 test("a target whose host is unknown is named in the outlet's last error", async () => {
-  const out = outlet(80, "no-such-host.invalid");
+  const out = outlet(80, { target: { host: "no-such-host.invalid", port: 80 } });
   const opened = await inlet();
   assert.equal((await talk(opened.bound.port, "hello")).error, "ECONNRESET");
   assert.match(out.counts.lastError, /no-such-host\.invalid/);
+});
+
+test("what a program has not taken of a session that has ended keeps it open, and goes with the inlet", async () => {
+  const bytes = Buffer.alloc(24 * 1024 * 1024, 7);
+  const out = outlet(await target((socket) => socket.end(bytes)));
+  const limits = { ...sessionLimits, localQueueBytes: 2 * bytes.byteLength };
+  const opened = await inlet(Route.of(outletAddress), { sessionLimits: limits });
+  const client = net.connect(opened.bound.port, "127.0.0.1").pause();
+  undo.push(() => void client.destroy());
+  while (out.counts.view().opened === 0 || out.counts.open > 0) await new Promise(setImmediate);
+  assert.equal(opened.counts.view().bytesOut, bytes.byteLength);
+  assert.equal(opened.counts.open, 1);
+  opened[Symbol.dispose]();
+  assert.equal(opened.counts.open, 0);
+  client.on("error", () => {}).resume();
+  await once(client, "close");
 });
 
 test("a session that nobody answers ends at its deadline", async () => {

@@ -15,6 +15,7 @@ import type { Outcome } from "../../src/routing/worker.js";
 import { connect, createTestGate, type TestEnd } from "../support/router-pair.js";
 
 class FakeStream implements LocalStream {
+  user!: Session;
   queuedBytes = 0;
   progress = 0;
   readonly written: string[] = [];
@@ -30,6 +31,7 @@ class FakeStream implements LocalStream {
   }
   end(): void {
     this.end_ ||= "end";
+    if (this.queuedBytes === 0) this.user.closed(undefined);
   }
   reset(): void {
     this.end_ ||= "reset";
@@ -65,7 +67,10 @@ beforeEach(() => {
   session = make(Route.of(far));
 });
 
-function make(_remote: Route, limits = { localQueueBytes: 100, stallTimeoutMs: 20 }): Session {
+function make(
+  _remote: Route,
+  limits = { localQueueBytes: 100, stallTimeoutMs: 20, lingerTimeoutMs: 120_000 },
+): Session {
   const made = new Session({
     router,
     limits,
@@ -79,6 +84,7 @@ function make(_remote: Route, limits = { localQueueBytes: 100, stallTimeoutMs: 2
       opening: (said) => said.kind === "pong",
     },
   });
+  stream.user = made;
   made.attach(stream);
   return made;
 }
@@ -166,6 +172,48 @@ test("a disconnect writes what there is and closes, and is not answered", () => 
   incoming(payloadOf("last"));
   incoming("02");
   assert.deepEqual([stream.written, stream.end_, sent, end], [["last"], "end", [], "remote_ended"]);
+});
+
+/** A session that the far end has ended, with more queued than the program has taken. */
+function lingering(): void {
+  session.open(remote);
+  incoming(payloadOf("last"));
+  stream.queuedBytes = 4;
+  incoming("02");
+  assert.deepEqual([stream.end_, router.find(session.address)], ["end", undefined]);
+}
+
+test("a session whose program still takes what was queued is over only when that has left", () => {
+  lingering();
+  assert.equal(end, undefined);
+  stream.queuedBytes = 0;
+  session.closed(undefined);
+  assert.deepEqual([end, stream.end_, sent], ["remote_ended", "end", []]);
+});
+
+test("a program that takes a little in every two minutes gets all, and is given up when it takes nothing", (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const reset = t.mock.method(stream, "reset");
+  lingering();
+  const passSeconds = (seconds: number): void => {
+    for (let left = seconds; left > 0; left -= 1) t.mock.timers.tick(1_000);
+  };
+  for (let times = 3; times > 0; times -= 1) {
+    passSeconds(100);
+    stream.progress += 1;
+  }
+  // Looks are half a minute apart.
+  passSeconds(119);
+  assert.deepEqual([end, reset.mock.callCount()], [undefined, 0]);
+  passSeconds(31);
+  assert.deepEqual([end, reset.mock.callCount()], ["stalled", 1]);
+});
+
+test("a session that lingers is given up at once when it is closed from outside", (t) => {
+  const reset = t.mock.method(stream, "reset");
+  lingering();
+  session.close();
+  assert.deepEqual([end, reset.mock.callCount(), sent], ["remote_ended", 1, []]);
 });
 
 test("a local program that does not read stops the connection, and is cut off after the limit", async () => {
@@ -350,7 +398,7 @@ test("the end of the connection that it hears from ends it with a reset", () => 
 
 test("a pong that comes after its session was given up is answered with a disconnect, once", () => {
   session.signal(ping, Route.of(far));
-  session.close("reset");
+  session.close();
   assert.deepEqual(sent, ["00"]);
   assert.equal(incoming("01"), undefined);
   assert.deepEqual(sent, ["00", "02"]);

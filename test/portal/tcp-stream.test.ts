@@ -290,55 +290,38 @@ test("lone pieces leave at once, and the one that is not all taken is held until
 
 /** A stream that has ended with more in its queue than the system takes while the program does not read. */
 async function endBehindQueue(t: TestContext) {
-  const { stream, peer } = await connect(t, () => true);
-  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const closed = deferred<Error | undefined>();
+  const { stream, peer } = await connect(t, () => true, { closed: closed.resolve });
   const backing = new CountedBacking();
   stream.write(Buffer.alloc(64 * mib, 7), backing);
   stream.end();
   assert.ok(stream.queuedBytes > 0, "the system took everything");
-  return { stream, peer, backing };
+  return { stream, peer, backing, closed };
 }
 
-/** Second by second: a timer that another one starts begins at its time. */
-function passMinutes(t: TestContext, minutes: number): void {
-  for (let left = minutes * 60; left > 0; left -= 1) t.mock.timers.tick(1_000);
-}
-
-test("a program that goes on reading gets all of a stream that has ended, however long it takes", {
+test("a program gets all of a stream that has ended, and then the stream is closed", {
   timeout,
 }, async (t) => {
-  const { stream, peer } = await endBehindQueue(t);
+  const { stream, peer, backing, closed } = await endBehindQueue(t);
   let left = 64 * mib;
-  const all = deferred<void>();
-  const moved = () => {
-    const before = stream.progress;
-    const some = deferred<void>();
-    peer.on("data", function take(data: Buffer) {
-      left -= data.length;
-      if (stream.progress === before) return;
-      peer.off("data", take).pause();
-      some.resolve();
-    });
-    peer.resume();
-    return some.promise;
-  };
-  for (let times = 3; times > 0; times -= 1) {
-    passMinutes(t, 1);
-    await moved();
-  }
   peer.on("data", (data: Buffer) => (left -= data.length));
-  peer.once("end", all.resolve);
-  peer.once("error", all.reject);
-  peer.resume();
-  await all.promise;
+  const ended = once(peer, "end");
+  assert.equal(await closed.promise, undefined);
+  assert.equal(stream.queuedBytes, 0);
+  await Promise.all([ended, backing.free.promise]);
   assert.equal(left, 0);
 });
 
-test("a program that takes nothing of a stream that has ended is cut off", { timeout }, async (t) => {
+test("a program that goes before it has all of a stream that has ended closes it", { timeout }, async (t) => {
+  const { peer, backing, closed } = await endBehindQueue(t);
+  peer.resetAndDestroy();
+  assert.ok((await closed.promise) instanceof Error);
+  await backing.free.promise;
+});
+
+test("a reset of a stream that has ended is not taken for its end", { timeout }, async (t) => {
   const { stream, peer, backing } = await endBehindQueue(t);
-  for (let left = 119; left > 0; left -= 1) t.mock.timers.tick(1_000);
-  assert.ok(stream.queuedBytes > 0);
-  t.mock.timers.tick(1_000);
+  stream.reset();
   assert.equal(stream.queuedBytes, 0);
   await backing.free.promise;
   // What a reset socket answers, and one that has ended in order does not.

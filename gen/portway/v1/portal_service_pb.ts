@@ -321,7 +321,7 @@ export const OutletStatusSchema: GenMessage<OutletStatus> = /*@__PURE__*/
  */
 export type PortalSessions = Message<"portway.v1.PortalSessions"> & {
   /**
-   * Open now.
+   * Open now; one that has ended counts until its local program has taken what was queued for it.
    *
    * @generated from field: uint32 open = 1;
    */
@@ -342,7 +342,7 @@ export type PortalSessions = Message<"portway.v1.PortalSessions"> & {
   failed: { [key: string]: bigint };
 
   /**
-   * Ended because one side took nothing for too long.
+   * Ended because the local program took nothing for too long.
    *
    * @generated from field: uint64 stalled = 4;
    */
@@ -356,7 +356,7 @@ export type PortalSessions = Message<"portway.v1.PortalSessions"> & {
   bytesIn: bigint;
 
   /**
-   * Bytes that went to the local socket.
+   * Bytes for the local socket, with what is still queued for it.
    *
    * @generated from field: uint64 bytes_out = 6;
    */
