@@ -2,13 +2,13 @@ import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Roster } from "../base/roster.js";
 import { connectReason } from "../base/socket-errors.js";
-import type { Address } from "../model/address.js";
-import type { Message } from "../model/message.js";
-import type { Route } from "../model/route.js";
+import { Address } from "../model/address.js";
+import { Message } from "../model/message.js";
+import { Route } from "../model/route.js";
 import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
-import { kind, pong } from "./portal-message.js";
+import { disconnect, kind, pong } from "./portal-message.js";
 import { Session, type SessionEnd, type SessionLimits, sessionLimits } from "./session.js";
 import { SessionCounts } from "./session-counts.js";
 import { TcpStream } from "./tcp-stream.js";
@@ -52,14 +52,14 @@ export class Outlet implements Worker, Disposable {
   handle(message: Message): Outcome {
     if (message.payload[0] !== kind.ping) return "unexpected";
     if (message.return.isEmpty) return "route_exhausted";
-    if (!this.#accepting) return "refused";
     if (isUnreliable(message)) {
       this.counts.sessionFailed("unreliable_route");
       return "refused";
     }
+    if (!this.#accepting) return this.#refuse(message);
     if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
       this.counts.sessionFailed("too_many_sessions");
-      return "refused";
+      return this.#refuse(message);
     }
     this.#open(message, message.return.keep());
     return undefined;
@@ -78,6 +78,15 @@ export class Outlet implements Worker, Disposable {
   /** Takes the address free; sessions that run go on. */
   [Symbol.dispose](): void {
     this.#registration[Symbol.dispose]();
+  }
+
+  /** Says what `Outlet` says for a target that can't be connected, and keeps nothing. */
+  #refuse({ return: onward, entrance }: Message): Outcome {
+    const back = Route.of(Address.random());
+    for (const payload of [pong, disconnect]) {
+      this.#options.router.forward(Message.of({ onward, return: back, payload, entrance }));
+    }
+    return undefined;
   }
 
   #open({ entrance }: Message, back: Route): void {

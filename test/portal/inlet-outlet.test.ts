@@ -163,6 +163,19 @@ test("a target whose host is unknown is named in the outlet's last error", async
   assert.match(out.counts.lastError, /no-such-host\.invalid/);
 });
 
+test("an outlet that takes no more sessions refuses at once", async () => {
+  const port = await target((socket) => socket.end("ok"));
+  const out = outlet(port, { maxSessions: 0 });
+  const opened = await inlet();
+  const refused: Ending = { text: "", error: "ECONNRESET" };
+  assert.deepEqual(await talk(opened.bound.port, ""), refused);
+  assert.equal(opened.counts.outcome, "refused");
+  assert.deepEqual(out.counts.view().failed, { too_many_sessions: 1 });
+  out.drain();
+  assert.deepEqual(await talk(opened.bound.port, ""), refused);
+  assert.deepEqual(opened.counts.view().failed, { target_refused: 2 });
+});
+
 test("what a program has not taken of a session that has ended keeps it open, and goes with the inlet", async () => {
   const bytes = Buffer.alloc(24 * 1024 * 1024, 7);
   const out = outlet(await target((socket) => socket.end(bytes)));
