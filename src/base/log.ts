@@ -4,8 +4,6 @@ export interface Log {
   info(event: LogEvent, facts?: LogFacts): void;
   warn(event: LogEvent, facts?: LogFacts): void;
   error(event: LogEvent, facts?: LogFacts): void;
-  /** A log whose every line carries `facts` as well. */
-  with(facts: LogFacts): Log;
 }
 
 /** Stable, `noun.verb`: "connection.opened". */
@@ -20,5 +18,4 @@ export const silentLog: Log = {
   info: nothing,
   warn: nothing,
   error: nothing,
-  with: () => silentLog,
 };

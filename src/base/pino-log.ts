@@ -1,4 +1,4 @@
-import { type Logger, pino, stdTimeFunctions } from "pino";
+import { pino, stdTimeFunctions } from "pino";
 import type { Log, LogEvent, LogFacts } from "./log.js";
 import { boundFacts, logLine } from "./log-facts.js";
 
@@ -33,40 +33,12 @@ export function createPinoLog({ level, lines, facts }: PinoLogOptions): Log {
     },
     lines,
   );
-  return new PinoLog(logger, boundFacts(facts));
-}
-
-class PinoLog implements Log {
-  readonly #logger: Logger;
-  /** Not given to a child of pino's, which would write a name twice that an event has as well. */
-  readonly #facts: Readonly<Record<string, unknown>>;
-
-  constructor(logger: Logger, facts: Readonly<Record<string, unknown>>) {
-    this.#logger = logger;
-    this.#facts = facts;
-  }
-
-  debug(event: LogEvent, facts?: LogFacts): void {
-    this.#write("debug", event, facts);
-  }
-
-  info(event: LogEvent, facts?: LogFacts): void {
-    this.#write("info", event, facts);
-  }
-
-  warn(event: LogEvent, facts?: LogFacts): void {
-    this.#write("warn", event, facts);
-  }
-
-  error(event: LogEvent, facts?: LogFacts): void {
-    this.#write("error", event, facts);
-  }
-
-  with(facts: LogFacts): Log {
-    return new PinoLog(this.#logger, { ...this.#facts, ...boundFacts(facts) });
-  }
-
-  #write(level: LogLevel, event: LogEvent, facts: LogFacts | undefined): void {
-    if (this.#logger.isLevelEnabled(level)) this.#logger[level](logLine(this.#facts, event, facts));
-  }
+  // Not given to a child of pino's, which would write a name twice that an event has as well.
+  const always = boundFacts(facts);
+  const at =
+    (one: LogLevel) =>
+    (event: LogEvent, given?: LogFacts): void => {
+      if (logger.isLevelEnabled(one)) logger[one](logLine(always, event, given));
+    };
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

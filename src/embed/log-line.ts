@@ -7,17 +7,11 @@ export interface LogLine {
   readonly facts: LogFacts;
 }
 
-export function createLog(onLog: ((line: LogLine) => void) | undefined, fixed: LogFacts = {}): Log {
+export function createLog(onLog: ((line: LogLine) => void) | undefined): Log {
   if (onLog === undefined) return silentLog;
   const at =
     (level: LogLine["level"]) =>
     (event: LogEvent, facts: LogFacts = {}): void =>
-      onLog({ level, event, facts: { ...fixed, ...facts } });
-  return {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    with: (facts) => createLog(onLog, { ...fixed, ...facts }),
-  };
+      onLog({ level, event, facts });
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }

@@ -1,16 +1,19 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PortwayError } from "../../src/base/errors.js";
-import type { Log } from "../../src/base/log.js";
+import type { Log, LogFacts } from "../../src/base/log.js";
 import { createPinoLog, type LogLevel, logLevels } from "../../src/base/pino-log.js";
 
-function recorded(level: LogLevel = "debug"): {
+function recorded(
+  level: LogLevel = "debug",
+  facts: LogFacts = {},
+): {
   readonly log: Log;
   readonly lines: string[];
   last(): Record<string, unknown>;
 } {
   const lines: string[] = [];
-  const log = createPinoLog({ level, lines: { write: (line) => void lines.push(line) } });
+  const log = createPinoLog({ level, lines: { write: (line) => void lines.push(line) }, facts });
   return {
     log,
     lines,
@@ -51,21 +54,11 @@ test("only the levels from the one that is asked for are written", () => {
   }
 });
 
-test("facts of a log are on every line of it and of the logs made from it", () => {
-  const { log, last, lines } = recorded();
-  const node = log.with({ node: "n1", token: "x" });
-  node.with({ relay: "r" }).warn("a.b", { hops: 2 });
-  assert.deepEqual(last(), {
-    level: "warn",
-    node: "n1",
-    token: "[redacted]",
-    relay: "r",
-    event: "a.b",
-    hops: 2,
-  });
-  log.info("a.b");
-  assert.deepEqual(last(), { level: "info", event: "a.b" });
-  node.info("a.b", { node: "n2" });
+test("facts of a log are on every line of it", () => {
+  const { log, last, lines } = recorded("debug", { node: "n1", token: "x" });
+  log.warn("a.b", { hops: 2 });
+  assert.deepEqual(last(), { level: "warn", node: "n1", token: "[redacted]", event: "a.b", hops: 2 });
+  log.info("a.b", { node: "n2" });
   assert.equal(lines.at(-1)!.split('"node"').length, 2);
   assert.equal(last()["node"], "n2");
 });
@@ -141,7 +134,7 @@ test("an error is told with its code, facts, stack and causes", () => {
 });
 
 test("a fact can't take the place of the fields of a line", () => {
-  const { log, last } = recorded();
-  log.with({ time: 1 }).info("a.b", { level: "none", event: "c.d" });
+  const { log, last } = recorded("debug", { time: 1 });
+  log.info("a.b", { level: "none", event: "c.d" });
   assert.deepEqual(last(), { level: "info", time_: 1, event: "a.b", level_: "none", event_: "c.d" });
 });

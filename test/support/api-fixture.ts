@@ -84,14 +84,7 @@ function recordingLog(lines: LogLine[]): Log {
     (level: string) =>
     (event: LogEvent, facts: LogFacts = {}): void =>
       void lines.push({ level, event, facts });
-  const log: Log = {
-    debug: at("debug"),
-    info: at("info"),
-    warn: at("warn"),
-    error: at("error"),
-    with: () => log,
-  };
-  return log;
+  return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
 export type Protocol = "connect json" | "connect binary" | "connect GET" | "grpc" | "grpc-web";
