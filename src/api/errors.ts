@@ -57,7 +57,6 @@ const rpcCode: Readonly<Record<ErrorCode, Code>> = {
   frame_too_large: Code.InvalidArgument,
   connect_failed: Code.Unavailable,
   not_connected: Code.Unavailable,
-  handshake_timeout: Code.Unavailable,
   no_reply: Code.DeadlineExceeded,
   timed_out: Code.DeadlineExceeded,
   canceled: Code.Canceled,

@@ -25,26 +25,25 @@ interface Answer {
 
 export interface AnswersOptions {
   readonly capacity: number;
-  readonly keepMs?: number;
   readonly nowMs?: () => number;
 }
+
+const keepMs = 600_000;
 
 /**
  * Gives a repeated call its first answer, so that a client may send a change again when it does not know what became of
  * it. A repetition that comes while the first call runs waits for it. Only successes are kept: a failed call changed
  * nothing, and may be tried again with the same id.
  *
- * At most `capacity` answers are kept, each for `keepMs`; the oldest that is finished gives way.
+ * At most `capacity` answers are kept, each for ten minutes; the oldest that is finished gives way.
  */
 export class Answers {
   readonly #answers = new Map<string, Answer>();
   readonly #capacity: number;
-  readonly #keepMs: number;
   readonly #nowMs: () => number;
 
   constructor(options: AnswersOptions) {
     this.#capacity = options.capacity;
-    this.#keepMs = options.keepMs ?? 600_000;
     this.#nowMs = options.nowMs ?? (() => performance.now());
   }
 
@@ -105,7 +104,7 @@ export class Answers {
     this.#answers.set(key, answer);
     try {
       const message = await promise;
-      answer.untilMs = this.#nowMs() + this.#keepMs;
+      answer.untilMs = this.#nowMs() + keepMs;
       return message;
     } catch (error) {
       if (this.#answers.get(key) === answer) this.#answers.delete(key);

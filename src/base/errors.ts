@@ -47,7 +47,6 @@ export type ErrorCode =
   | "frame_too_large"
   | "connect_failed"
   | "not_connected"
-  | "handshake_timeout"
   | "no_reply"
   | "timed_out"
   | "canceled"

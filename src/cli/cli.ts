@@ -170,6 +170,6 @@ function userHomeIn(env: Io["env"]): string {
 }
 
 /** An environment variable that stands for a flag: any value but the words for no. */
-export function isSet(value: string | undefined): boolean {
+function isSet(value: string | undefined): boolean {
   return value !== undefined && !["", "0", "false", "no", "off"].includes(value.toLowerCase());
 }

@@ -226,7 +226,7 @@ function prepare(home: Home): boolean {
   return true;
 }
 
-export function startLockPath(home: Home): string {
+function startLockPath(home: Home): string {
   return join(home.runDirectory, "start.lock");
 }
 

@@ -12,7 +12,6 @@ const oneProcess = "nodes are not processes of their own here";
 export const refusedFlags = {
   identity: ["--identity <NAME>", noIdentities],
   authorized: ["-a, --authorized <IDENTIFIER>", noIdentities],
-  authorizedLong: ["--authorized <IDENTIFIER>", noIdentities],
   allow: ["--allow <EXPRESSION>", noPolicies],
   expression: ["--expression <EXPRESSION>", noPolicies],
   tls: ["--tls", noTls],

@@ -21,7 +21,6 @@ const retriable = new Set([
   "NOT_CONNECTED",
   "NO_REPLY",
   "TIMED_OUT",
-  "HANDSHAKE_TIMEOUT",
   "QUEUE_FULL",
   "DAEMON_UNREACHABLE",
   "DRAINING",

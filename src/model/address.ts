@@ -33,7 +33,7 @@ export class Address {
    * that no byte has. A local address in ASCII is its own key. Not for people.
    */
   get key(): string {
-    this.#key ??= addressKey(this.type, latin1(bytesOf(this)));
+    this.#key ??= addressKey(this.type, bytesOf(this).toString("latin1"));
     return this.#key;
   }
 
@@ -147,10 +147,6 @@ function bytesOf({ type, encoded }: Address): Buffer {
   const at = type < 24 ? 2 : 3;
   const head = encoded[at]!;
   return encoded.subarray(at + (head < 0x58 ? 1 : head === 0x58 ? 2 : head === 0x59 ? 3 : 5));
-}
-
-function latin1(value: Uint8Array): string {
-  return Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString("latin1");
 }
 
 function encodeAddress(type: number, value: Uint8Array): Buffer {

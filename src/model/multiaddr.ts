@@ -57,10 +57,6 @@ export class MultiAddr {
     return new MultiAddr(parts);
   }
 
-  has(protocol: MultiAddrProtocol): boolean {
-    return this.parts.some((part) => part.protocol === protocol);
-  }
-
   /** Every part that `replace` gives something for is replaced by that. */
   replace(replace: (part: MultiAddrPart) => MultiAddr | undefined): MultiAddr {
     return new MultiAddr(this.parts.flatMap((part) => replace(part)?.parts ?? [part]));

@@ -7,7 +7,7 @@ import { failureOf } from "../routing/request.js";
 import type { Router } from "../routing/router.js";
 
 /** How long a message may wait for its first hop, and for those that were sent before it. */
-export const sendTimeoutMs = 10_000;
+const sendTimeoutMs = 10_000;
 const maxWaitingMessages = 256;
 const maxWaitingBytes = 16 * 1024 * 1024;
 

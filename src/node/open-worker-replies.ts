@@ -9,8 +9,8 @@ export interface ReplyPath {
   readonly entrance: Entrance | undefined;
 }
 
-export const maxReplyPaths = 4096;
-export const maxReplyPathBytes = 1024 * 1024;
+const maxReplyPaths = 4096;
+const maxReplyPathBytes = 1024 * 1024;
 
 /** The ways back of the messages that were sent to a client last, by their ids. */
 export class ReplyPaths {

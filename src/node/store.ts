@@ -55,10 +55,6 @@ export class Store<Spec, E extends Entry<Spec>> {
     throw new PortwayError(notFound, `the ${noun} "${id}" was not found on node ${node}`, { node, id });
   }
 
-  find(id: string): E | undefined {
-    return this.#entries.get(id);
-  }
-
   values(): readonly E[] {
     return [...this.#entries.values()];
   }

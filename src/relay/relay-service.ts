@@ -12,8 +12,6 @@ import { anyName, relayAddress, relayNameProblem, relayService, staticRelayServi
 import { type Claim, RelayRegistration, type RelayRegistrationView } from "./relay-registration.js";
 import { decodeText, encodeText, type Refusal, refusalText } from "./relay-text.js";
 
-export type { RelayRegistrationView } from "./relay-registration.js";
-
 export interface RelayServiceLimits {
   /** Names that one connection may hold or contest at a time. It is given so many at once, then one more each second. */
   readonly registrationsPerConnection?: number;

@@ -18,16 +18,7 @@ export function cpuSeconds(pids: readonly number[]): number {
 
 /** Resident memory of the processes, KiB. */
 export function residentKiB(pids: readonly number[]): number {
-  return sum(pids, (pid) => Number(readProc(pid, "statm").split(" ")[1] ?? 0) * pageKiB);
-}
-
-/** The most that each process ever had resident, added up, KiB. */
-export function peakResidentKiB(pids: readonly number[]): number {
-  return sum(pids, (pid) => Number(/VmHWM:\s+(\d+)/.exec(readProc(pid, "status"))?.[1] ?? 0));
-}
-
-function sum(pids: readonly number[], of: (pid: number) => number): number {
-  return pids.reduce((total, pid) => total + of(pid), 0);
+  return pids.reduce((sum, pid) => sum + Number(readProc(pid, "statm").split(" ")[1] ?? 0) * pageKiB, 0);
 }
 
 function readProc(pid: number, file: string): string {

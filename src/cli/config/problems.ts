@@ -32,10 +32,6 @@ export class Problems {
     this.#lines = lines;
   }
 
-  get count(): number {
-    return this.#count;
-  }
-
   /** `source:line:column` of an offset into the text. */
   place(offset: number): string {
     const { line, col } = this.#lines.linePos(offset);

@@ -122,6 +122,6 @@ function statePlain(node: Node, style: Style): string {
   }
 }
 
-export function orNull(text: string | undefined): string | null {
+function orNull(text: string | undefined): string | null {
   return text === undefined || text === "" ? null : text;
 }
