@@ -240,11 +240,11 @@ export function toOutlet(resource: engine.OutletResource): portal.Outlet {
   });
 }
 
-/** Whole milliseconds: Timestamp has no room for parts of a microsecond that a clock may give. */
 export function toWorkerKind(kind: engine.WorkerKind): pb.WorkerKind {
   return workerKinds[kind];
 }
 
+/** Whole milliseconds: Timestamp has no room for parts of a microsecond that a clock may give. */
 export function toTimestamp(timeMs: number): Timestamp {
   return timestampFromMs(Math.round(timeMs));
 }

@@ -30,7 +30,7 @@ export interface NodeOptions {
   readonly plainSockets?: boolean;
 }
 
-/** One running node: a router, its transport, and all that was created on it. */
+/** One running node: a router, its transports, and all that was created on it. */
 export class Node {
   readonly name: string;
   readonly router: Router;

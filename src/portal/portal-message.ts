@@ -3,13 +3,12 @@ import { PortwayError } from "../base/errors.js";
 import { LastView } from "../base/last-view.js";
 import { type Backing, Cargo } from "../model/message.js";
 
-/** The first byte of a portal payload: ockam-facts.md 6.1. */
+/** The first byte of a portal payload. */
 export const kind = { ping: 0, pong: 1, disconnect: 2, payload: 3 } as const;
 
 /**
- * The most data that we put in one message; a plain Ockam end takes 48 KB. Three such messages fill two whole segments
- * of the loopback interface, with up to 135 bytes of head each: what leaves in one write then does not end in a tiny
- * segment.
+ * The most data that we put in one message. Three such messages fill two whole segments of the loopback interface, with
+ * up to 135 bytes of head each: what leaves in one write then does not end in a tiny segment.
  */
 export const maxDataBytes = 42.5 * 1024;
 
@@ -19,7 +18,8 @@ export const disconnect = Buffer.of(kind.disconnect);
 
 export type PortalMessage =
   | {
-      readonly kind: "ping" | "pong" | "disconnect" /** Bytes behind the first: extensions live there. */;
+      readonly kind: "ping" | "pong" | "disconnect";
+      /** Bytes behind the first: extensions live there. */
       readonly rest: Buffer;
     }
   | { readonly kind: "payload"; readonly data: Buffer; readonly counter: number | undefined };

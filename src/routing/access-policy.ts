@@ -31,7 +31,7 @@ const reachesHops: ReadonlySet<Arrival["by"]> = new Set(["created_connection", "
  */
 const reachesPrograms: ReadonlySet<Arrival["by"]> = new Set(["node_listener", "relay_connection"]);
 
-/** The table of ockam-facts.md 1.7, for a node without an authority. */
+/** Who reaches what on a node of Ockam without an authority. */
 export const defaultAccessPolicy: AccessPolicy = {
   decide(arrival, _identity, worker) {
     switch (worker.kind) {

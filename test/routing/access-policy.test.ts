@@ -38,7 +38,7 @@ interface Row {
   readonly refusal?: string;
 }
 
-/** ockam-facts.md 1.7 for what a Portway node has, by the worker. A worker that is bound to a connection: below. */
+/** Who reaches what on a node of Ockam, by the worker. A worker that is bound to a connection: below. */
 const table: readonly Row[] = [
   {
     what: "echo",
