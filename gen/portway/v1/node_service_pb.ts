@@ -196,8 +196,8 @@ export type MessageCounts = Message<"portway.v1.MessageCounts"> & {
   delivered: bigint;
 
   /**
-   * Dropped, by reason: "no_such_worker", "denied_by_policy", "not_the_reply_connection", "route_exhausted",
-   * "route_too_long", "not_connected", "queue_full", "malformed", …
+   * Dropped, by reason: "no_such_worker", "denied_by_policy", "not_the_bound_connection", "route_exhausted",
+   * "route_too_long", "not_connected", "queue_full", "malformed_payload", …
    *
    * @generated from field: map<string, uint64> dropped = 4;
    */
@@ -750,7 +750,7 @@ export type UdpConnectionStatus = Message<"portway.v1.UdpConnectionStatus"> & {
   queuedBytes: bigint;
 
   /**
-   * The relay or inlet that it serves; empty if none.
+   * The relay that it serves; empty if none.
    *
    * @generated from field: string owner = 10;
    */
@@ -2607,7 +2607,7 @@ export const TcpConnectionOrigin = {
   CREATED: 1,
 
   /**
-   * Dialed for the route of a relay, an inlet or a message.
+   * Dialed for the route of a relay or an inlet.
    *
    * @generated from enum value: TCP_CONNECTION_ORIGIN_ROUTE = 2;
    */
@@ -2655,7 +2655,7 @@ export const UdpConnectionOrigin = {
   CREATED: 1,
 
   /**
-   * Dialed for the route of a relay, an inlet or a message.
+   * Dialed for the route of a relay.
    *
    * @generated from enum value: UDP_CONNECTION_ORIGIN_ROUTE = 2;
    */
@@ -2772,7 +2772,7 @@ export const WorkerKind = {
   RELAY_CLIENT: 4,
 
   /**
-   * A TCP connection.
+   * A connection, over TCP or UDP.
    *
    * @generated from enum value: WORKER_KIND_CONNECTION = 5;
    */
@@ -2800,7 +2800,7 @@ export const WorkerKind = {
   PORTAL_SESSION: 8,
 
   /**
-   * A TCP listener: it has an address and takes no messages.
+   * A listener, of TCP or UDP: it has an address and takes no messages.
    *
    * @generated from enum value: WORKER_KIND_LISTENER = 9;
    */
@@ -2828,7 +2828,7 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
   enumDesc(file_portway_v1_node_service, 3);
 
 /**
- * Nodes of this daemon, and on each node its TCP listeners, TCP connections, workers and services.
+ * Nodes of this daemon, and on each node its listeners and connections over TCP and UDP, its workers and services.
  *
  * Names have the form `nodes/{node}`, `nodes/{node}/tcpListeners/{id}` and so on. An id has 1 to 63 characters of
  * `[A-Za-z0-9_-]`; where it is left empty on create, the daemon chooses one.
