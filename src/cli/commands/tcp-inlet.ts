@@ -34,7 +34,7 @@ function describeCreate(create: CliCommand, describing: Describing): void {
     })
     .flag("--no-connection-wait", "do not wait: it is reached as soon as possible")
     .flag("--retry-wait <DURATION>", "the longest wait between attempts to reach the outlet's node", {
-      shownDefault: "a backoff of up to 5s",
+      shownDefault: "a backoff of up to 3s",
     })
     .flag("--timeout <DURATION>", "how long the daemon may take to create it, beside the wait", {
       shownDefault: "10s",
