@@ -3,6 +3,7 @@ import { createConnectRouter, createContextValues, type Interceptor } from "@con
 import type { UniversalHandler, UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
+import { longestTimerMs } from "../base/signals.js";
 import type { Principal } from "./authorizer.js";
 import { completeAnswer, completeConnectError } from "./completion.js";
 import { type CompleteError, completeError } from "./errors.js";
@@ -30,9 +31,6 @@ export interface RpcHandlerOptions {
   /** `completeError` of errors.ts, unless a referee asks for errors without an ErrorInfo. */
   readonly completeError?: CompleteError;
 }
-
-/** The longest deadline that a stream can have; a longer one is cut to it, and without one it has none. */
-const longestTimerMs = 2 ** 31 - 1;
 
 const acceptedTypes =
   /^application\/(json(; ?charset=utf-?8)?|proto|connect\+(json|proto)|grpc(-web)?(\+(json|proto))?)$/i;
@@ -77,6 +75,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     const isUnary = handler.method.methodKind === "unary";
     const values = createContextValues().set(principalKey, principal);
     if (!isUnary) values.set(letInKey, onOpenEnded);
+    // A longer deadline of a stream is cut to what a timer can wait; without one it has none.
     const maxDeadlineMs = isUnary ? limits.maxDeadlineMs : longestTimerMs;
     const byConnect = (read: readonly Uint8Array[]): void => {
       const asked = toUniversalRequest(exchange, values, maxDeadlineMs, read);

@@ -1,5 +1,8 @@
 import { PortwayError } from "./errors.js";
 
+/** The longest that a timer can wait; one that is to wait longer ends at once. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 /** A signal that stands on others. */
 export interface LinkedSignal extends Disposable {
   readonly signal: AbortSignal;

@@ -2,6 +2,7 @@ import type { DescMethodUnary, Message, MessageInitShape } from "@bufbuild/proto
 import type { CallOptions, ConnectError } from "@connectrpc/connect";
 import { Backoff } from "../base/backoff.js";
 import { messageOf, PortwayError } from "../base/errors.js";
+import { longestTimerMs } from "../base/signals.js";
 import { CallError, connectErrorOf, localFailure } from "./call-error.js";
 import type { Exchange, ExchangeResponse } from "./exchange.js";
 import type { ClientOptions } from "./options.js";
@@ -94,9 +95,6 @@ function withRequestId(method: DescMethodUnary, message: Message): boolean {
   if (fields.requestId === "") fields.requestId = crypto.randomUUID();
   return true;
 }
-
-/** The longest that a timer can wait. */
-const longestTimerMs = 2 ** 31 - 1;
 
 /** Undefined for what is no deadline: 0 and less, as CallOptions has it, and more than a timer can wait. */
 export function deadlineOf(timeoutMs: number | undefined): number | undefined {

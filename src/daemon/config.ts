@@ -2,6 +2,7 @@ import { homedir } from "node:os";
 import { isAbsolute, resolve } from "node:path";
 import type { TlsFiles } from "../api/tls-files.js";
 import { type LogLevel, logLevels } from "../base/pino-log.js";
+import { longestTimerMs } from "../base/signals.js";
 import { maxSocketPathBytes } from "../base/socket-path.js";
 import { type Home, homeAt } from "../home/home.js";
 import { type ApiAddress, parseApiAddress } from "./api-address.js";
@@ -55,8 +56,6 @@ export interface NotifyConfig {
 
 /** With what comes after the drain (the API's last calls), a signal ends the process within 10 s. */
 const defaults = { logLevel: "info", idleTimeoutMs: 5_000, drainTimeoutMs: 8_500 } as const;
-/** A timer of Node can't be longer. */
-const maxTimerMs = 2 ** 31 - 1;
 
 /**
  * The configuration of a daemon, checked once, here. Throws an ExitError that names the flag or the variable, says what
@@ -207,7 +206,7 @@ function readNotify(environment: Environment): NotifyConfig | undefined {
 }
 
 function readMs(set: Given): number {
-  return readWhole(set, maxTimerMs);
+  return readWhole(set, longestTimerMs);
 }
 
 function readWhole({ text, source }: Given, max: number): number {

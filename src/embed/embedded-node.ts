@@ -2,7 +2,7 @@ import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
-import { anyOf } from "../base/signals.js";
+import { anyOf, longestTimerMs } from "../base/signals.js";
 import { parseSocketAddress } from "../model/socket-address.js";
 import { ChangeLog } from "../node/change-log.js";
 import type { WaitOptions } from "../node/engine.js";
@@ -56,9 +56,6 @@ export interface Reply {
 const defaultTimeoutMs = 10_000;
 const drainLookMs = 25;
 
-/** The longest interval of a timer. */
-const farAwayMs = 2 ** 31 - 1;
-
 /**
  * A node in this process, with what it has. Ends with `await using`, or with `close`; until then it keeps the process
  * alive, as a server does, because what it waits for may come from elsewhere.
@@ -77,7 +74,7 @@ export class EmbeddedNode implements AsyncDisposable {
     // Each wait that is under way listens to its signal.
     setMaxListeners(0, this.#closed.signal);
     // The timers of a node keep no process alive.
-    const alive = setInterval(() => {}, farAwayMs);
+    const alive = setInterval(() => {}, longestTimerMs);
     this.#closed.signal.addEventListener("abort", () => clearInterval(alive), { once: true });
     const changes = new ChangeLog(16);
     this.#node = Node.detached({ name, changes, clock: systemClock, log: this.#log, plainSockets });
@@ -251,7 +248,7 @@ export class EmbeddedNode implements AsyncDisposable {
     }
     const closed = this.#closed.signal;
     signal?.throwIfAborted();
-    const waitMs = Math.min(timeoutMs, farAwayMs);
+    const waitMs = Math.min(timeoutMs, longestTimerMs);
     return { waitMs, ...anyOf(closed, ...(signal === undefined ? [] : [signal])) };
   }
 }
