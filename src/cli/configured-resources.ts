@@ -1,5 +1,5 @@
 import { messageOf, PortwayError } from "../base/errors.js";
-import { atRoute, createRelay } from "./actions/relay.js";
+import { atRoute, createRelay, defaultRelayWaitMs } from "./actions/relay.js";
 import { createInlet, defaultConnectionWaitMs, listInlets, tellInlet } from "./actions/tcp-inlet.js";
 import { createOutlet, listOutlets } from "./actions/tcp-outlet.js";
 import { socketAddressArgument } from "./argument.js";
@@ -8,8 +8,6 @@ import type { NodeConfig } from "./config/node-config.js";
 import { failureOf } from "./failure.js";
 import { idOf } from "./names.js";
 import { resolveRoute } from "./route-argument.js";
-
-const relayWaitMs = 5_000;
 
 /**
  * Creates what a configuration asks for: relays, inlets, outlets, in this order. When one can't be created, those that
@@ -35,7 +33,7 @@ export async function createConfigured(
         id: relay.name ?? "default",
         at: await resolveRoute(cli, "at", atRoute(relay.at)),
         relayAddress: relay.relayAddress ?? "",
-        waitMs: relay.noConnectionWait ? 0 : (relay.connectionWaitMs ?? relayWaitMs),
+        waitMs: relay.noConnectionWait ? 0 : (relay.connectionWaitMs ?? defaultRelayWaitMs),
         tolerant,
         signal,
       });

@@ -2,6 +2,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { PortwayError } from "../base/errors.js";
 import { MultiAddr } from "../model/multiaddr.js";
 import { parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
+import { naming } from "./argument.js";
 import type { Cli } from "./cli.js";
 import { refuseParts } from "./refusals.js";
 
@@ -21,15 +22,10 @@ export async function resolveRoute(cli: Cli, flag: string, text: string): Promis
 }
 
 /** Throws, naming the flag, for a text that is no route or has parts that are not supported. */
-export function parseRoute(flag: string, text: string): MultiAddr {
+function parseRoute(flag: string, text: string): MultiAddr {
   refuseParts(text);
-  try {
-    const route = MultiAddr.parse(text);
-    if (route.parts.length > 0) return route;
-  } catch (error) {
-    if (!(error instanceof PortwayError)) throw error;
-    throw new PortwayError(error.code, `${flag}: ${error.message}`, error.facts);
-  }
+  const route = naming(flag, () => MultiAddr.parse(text));
+  if (route.parts.length > 0) return route;
   throw new PortwayError("bad_route", `${flag}: an empty route leads nowhere`);
 }
 

@@ -16,7 +16,7 @@ import { targetNode, targetNodeOrNew } from "../target-node.js";
 import { untilUp, type WaitOption } from "../until-up.js";
 
 const defaultName = "default";
-const defaultWaitMs = 5000;
+export const defaultRelayWaitMs = 5000;
 const maxWaitMs = 600_000;
 
 interface CreateOptions extends RetryOptions {
@@ -104,7 +104,9 @@ export function atRoute(at: string): string {
 
 function waitOf(given: string | boolean | undefined): number {
   if (given === false) return 0;
-  return typeof given === "string" ? durationArgument("--connection-wait", given, maxWaitMs) : defaultWaitMs;
+  return typeof given === "string"
+    ? durationArgument("--connection-wait", given, maxWaitMs)
+    : defaultRelayWaitMs;
 }
 
 function warnNotUp(cli: Cli, node: string, { name, status }: Relay): void {

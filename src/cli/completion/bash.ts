@@ -2,13 +2,9 @@ import { type Flag, type Level, valueFlags } from "./levels.js";
 
 /** A completion script for bash 3.2 and later, without bash-completion. */
 export function bashCompletion(levels: readonly Level[]): string {
-  const descents = levels
-    .filter(({ path }) => path !== "")
-    .map(({ path }) => {
-      const at = path.lastIndexOf(" ");
-      const [parent, word] = at < 0 ? ["", path] : [path.slice(0, at), path.slice(at + 1)];
-      return `            "${parent}|${word}") path="${path}" ;;`;
-    });
+  const descents = levels.flatMap(({ path, step }) =>
+    step === undefined ? [] : [`            "${step.parent}|${step.word}") path="${path}" ;;`],
+  );
   const values = valueFlags(levels).map(valueCase);
   const words = levels.map(({ path, words: names, flags, takesFile }) => {
     const all = [

@@ -4,6 +4,8 @@ import type { Command, Option } from "commander";
 export interface Level {
   /** The words after `portway`: empty, or `node create`. */
   readonly path: string;
+  /** The last of them, and those before; undefined for the root. */
+  readonly step: { readonly parent: string; readonly word: string } | undefined;
   readonly words: readonly Word[];
   readonly flags: readonly Flag[];
   /** An argument may be the path of a file. */
@@ -26,20 +28,22 @@ export interface Flag {
 
 /** The commands of the tree with what can follow them, the root first; flags of the root are possible everywhere. */
 export function levelsOf(program: Command): Level[] {
-  return levelsBelow(program, "", flagsOf(program));
+  return levelsBelow(program, undefined, flagsOf(program));
 }
 
-function levelsBelow(command: Command, path: string, globals: readonly Flag[]): Level[] {
+function levelsBelow(command: Command, step: Level["step"], globals: readonly Flag[]): Level[] {
   const words = command.createHelp().visibleCommands(command);
-  const own = path === "" ? globals : [...flagsOf(command), ...globals];
+  const own = step === undefined ? globals : [...flagsOf(command), ...globals];
+  const path = step === undefined ? "" : `${step.parent} ${step.word}`.trim();
   const level: Level = {
     path,
+    step,
     words: words.map((word) => ({ name: word.name(), summary: word.summary() || word.description() })),
     flags: own,
     takesFile: command.registeredArguments.some((argument) => /CONFIGURATION|FILE/.test(argument.name())),
   };
   const below = words.filter((word) => word.name() !== "help");
-  return [level, ...below.flatMap((word) => levelsBelow(word, `${path} ${word.name()}`.trim(), globals))];
+  return [level, ...below.flatMap((word) => levelsBelow(word, { parent: path, word: word.name() }, globals))];
 }
 
 function flagsOf(command: Command): Flag[] {

@@ -2,13 +2,9 @@ import { type Flag, type Level, valueFlags } from "./levels.js";
 
 /** A completion script for zsh; it works from a file of `fpath` as well as sourced. */
 export function zshCompletion(levels: readonly Level[]): string {
-  const descents = levels
-    .filter(({ path }) => path !== "")
-    .map(({ path }) => {
-      const at = path.lastIndexOf(" ");
-      const [parent, word] = at < 0 ? ["", path] : [path.slice(0, at), path.slice(at + 1)];
-      return `      '${parent}|${word}') at='${path}' ;;`;
-    });
+  const descents = levels.flatMap(({ path, step }) =>
+    step === undefined ? [] : [`      '${step.parent}|${step.word}') at='${path}' ;;`],
+  );
   const values = valueFlags(levels).map(valueCase);
   const cases = levels.map(({ path, words, flags, takesFile }) => {
     const lines = [`    '${path}')`];
