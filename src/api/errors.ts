@@ -119,9 +119,12 @@ export function callError(thrown: unknown, { method, request, signal }: FailedCa
     const reason = reasonOf(cause.code);
     return toConnectError(cause, [{ field, description: cause.message, reason }]);
   }
-  return toConnectError(
-    new PortwayError("internal", "a fault inside the daemon; its log tells more", {}, { cause: thrown }),
-  );
+  return toConnectError(fault(thrown));
+}
+
+/** What a caller learns of a fault of ours; `cause` is for the log. */
+export function fault(cause: unknown): PortwayError {
+  return new PortwayError("internal", "a fault inside the daemon; its log tells more", {}, { cause });
 }
 
 function isEndOfWait(thrown: unknown, signal: AbortSignal): boolean {
@@ -168,14 +171,7 @@ export function completeError(error: ConnectError, request?: DescMessage): Conne
           "malformed",
         );
       }
-      return rpcError(
-        "a fault inside the daemon; its log tells more",
-        Code.Internal,
-        "internal",
-        {},
-        [],
-        error,
-      );
+      return toConnectError(fault(error));
   }
 }
 

@@ -18,6 +18,7 @@ import { type AdmissionOptions, admit, checkSource } from "./admission.js";
 import { type Authorizer, allowAuthenticated, type Principal } from "./authorizer.js";
 import { Connections } from "./connections.js";
 import { Docs, packagedDocs } from "./docs.js";
+import { fault } from "./errors.js";
 import { headerBytes, pathOf } from "./exchange.js";
 import { hostCheck } from "./host.js";
 import { Answers } from "./idempotency.js";
@@ -170,7 +171,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         }
         principal = admit(arrival, admission);
       } catch (error) {
-        const refused = error instanceof PortwayError ? error : internal(error);
+        const refused = error instanceof PortwayError ? error : fault(error);
         log.info("request.refused", {
           code: refused.code,
           path: pathOf(exchange),
@@ -270,8 +271,4 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       return this.close();
     },
   };
-}
-
-function internal(error: unknown): PortwayError {
-  return new PortwayError("internal", "a fault inside the daemon; its log tells more", {}, { cause: error });
 }

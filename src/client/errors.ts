@@ -32,7 +32,7 @@ export interface FieldViolation {
  * a PortwayError is `unknown`.
  */
 export function failureOf(error: unknown): Failure {
-  if (error instanceof PortwayError) return { ...failureOfPortwayError(error), message: error.message };
+  if (error instanceof PortwayError) return failureOfPortwayError(error);
   if (!isConnectError(error)) {
     return { code: "unknown", reason: "", message: messageOf(error), facts: {}, fieldViolations: [] };
   }

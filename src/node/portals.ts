@@ -82,7 +82,7 @@ export class Portals {
   }
 
   listInlets(): InletResource[] {
-    return byId(this.#inlets.values()).map((entry) => this.#viewInlet(entry));
+    return this.#inlets.byId().map((entry) => this.#viewInlet(entry));
   }
 
   deleteInlet(id: string): void {
@@ -114,7 +114,7 @@ export class Portals {
   }
 
   listOutlets(): OutletResource[] {
-    return byId(this.#outlets.values()).map((entry) => this.#viewOutlet(entry));
+    return this.#outlets.byId().map((entry) => this.#viewOutlet(entry));
   }
 
   deleteOutlet(id: string): void {
@@ -236,8 +236,4 @@ export class Portals {
 function lastErrorOf({ failure, conditions }: Liveness): string {
   if (failure !== undefined) return failure.lastError;
   return conditions.find(({ type, holds }) => type === "TargetReachable" && holds === false)?.message ?? "";
-}
-
-function byId<E extends { readonly id: string }>(entries: readonly E[]): E[] {
-  return [...entries].sort((one, other) => (one.id < other.id ? -1 : 1));
 }

@@ -82,9 +82,7 @@ export class Relays {
   }
 
   list(): RelayResource[] {
-    return [...this.#store.values()]
-      .sort((one, other) => (one.id < other.id ? -1 : 1))
-      .map((entry) => this.#view(entry));
+    return this.#store.byId().map((entry) => this.#view(entry));
   }
 
   delete(id: string): void {

@@ -59,6 +59,11 @@ export class Store<Spec, E extends Entry<Spec>> {
     return [...this.#entries.values()];
   }
 
+  /** In the order of their ids. */
+  byId(): readonly E[] {
+    return [...this.#entries.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
+  }
+
   /** The entry with this id if its spec is equal; throws `already_exists` if it is another. */
   existing(id: string, spec: Spec): E | undefined {
     const entry = this.#entries.get(id);
