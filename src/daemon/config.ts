@@ -1,5 +1,3 @@
-import { homedir } from "node:os";
-import { isAbsolute, resolve } from "node:path";
 import type { TlsFiles } from "../api/tls-files.js";
 import { type LogLevel, logLevels } from "../base/pino-log.js";
 import { longestTimerMs } from "../base/signals.js";
@@ -10,10 +8,10 @@ import { ExitError, exitCodes } from "./exit-error.js";
 import type { Source } from "./source.js";
 import { checkTlsFiles } from "./tls-files.js";
 
-/** What `portway serve` was told, as texts; each stands above the environment variable of the same name. */
+/** What `portway serve` was told, as texts; all but the home stand above the environment variable of the same name. */
 export interface ServeFlags {
-  /** Instead of PORTWAY_HOME. */
-  readonly home?: string;
+  /** PORTWAY_HOME, absolute. */
+  readonly home: string;
   /** `--api-address`, repeatable; PORTWAY_API_ADDRESS, with commas between. */
   readonly apiAddresses?: readonly string[];
   /** `--tls-cert`, PORTWAY_TLS_CERT: a PEM file. */
@@ -62,7 +60,8 @@ const defaults = { logLevel: "info", idleTimeoutMs: 5_000, drainTimeoutMs: 8_500
  * it was and what is expected: `usage` for a flag, `configuration` for a variable or what is in a file.
  */
 export function readConfig(flags: ServeFlags, environment: Environment = process.env): Config {
-  const home = homeAt(readHome(flags, environment));
+  const home = homeAt(flags.home);
+  checkSocketPath(home);
   const apiAddresses = readApiAddresses(flags, environment);
   const tls = readTls(flags, environment);
   const open = apiAddresses.find((address) => !address.isLoopback);
@@ -111,27 +110,13 @@ function given(
   return { text, source: { name: variable, wrong: exitCodes.configuration } };
 }
 
-function readHome(flags: ServeFlags, environment: Environment): string {
-  const set = flags.home ?? environment["PORTWAY_HOME"];
-  const path = resolve(set === undefined || set === "" ? resolve(userHome(environment), ".portway") : set);
-  const socketPath = homeAt(path).socketPath;
+function checkSocketPath({ socketPath }: Home): void {
   const bytes = Buffer.byteLength(socketPath);
-  if (bytes > maxSocketPathBytes) {
-    throw new ExitError(
-      exitCodes.configuration,
-      `PORTWAY_HOME: the path of the API socket would have ${bytes} bytes, and a Unix socket's has at most ` +
-        `${maxSocketPathBytes}: choose a home with a path that is ${bytes - maxSocketPathBytes} shorter (${socketPath})`,
-    );
-  }
-  return path;
-}
-
-function userHome(environment: Environment): string {
-  const path = environment["HOME"] || homedir();
-  if (isAbsolute(path)) return path;
+  if (bytes <= maxSocketPathBytes) return;
   throw new ExitError(
     exitCodes.configuration,
-    `HOME is "${path}": expected an absolute path, or PORTWAY_HOME`,
+    `PORTWAY_HOME: the path of the API socket would have ${bytes} bytes, and a Unix socket's has at most ` +
+      `${maxSocketPathBytes}: choose a home with a path that is ${bytes - maxSocketPathBytes} shorter (${socketPath})`,
   );
 }
 

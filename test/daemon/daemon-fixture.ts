@@ -15,7 +15,7 @@ const program = fileURLToPath(new URL("./daemon-program.js", import.meta.url));
 export type JsonLine = Readonly<Record<string, unknown>> & { readonly event: string };
 
 export interface DaemonOptions {
-  readonly flags?: ServeFlags;
+  readonly flags?: Omit<ServeFlags, "home">;
   readonly behaviour?: "stuck" | "crash" | "reject";
   readonly environment?: Readonly<Record<string, string>>;
 }
@@ -34,8 +34,12 @@ export class TestDaemon {
 
   constructor(home: string, { flags = {}, behaviour = undefined, environment = {} }: DaemonOptions) {
     this.home = homeAt(home);
-    const argv = [program, JSON.stringify(flags), ...(behaviour === undefined ? [] : [behaviour])];
-    const env = { PATH: process.env["PATH"] ?? "", HOME: home, PORTWAY_HOME: home, ...environment };
+    const argv = [
+      program,
+      JSON.stringify({ home, ...flags }),
+      ...(behaviour === undefined ? [] : [behaviour]),
+    ];
+    const env = { PATH: process.env["PATH"] ?? "", ...environment };
     this.process = spawn(process.execPath, argv, { env, stdio: ["ignore", "pipe", "pipe"] });
     createInterface({ input: this.process.stdout! }).on("line", (line) => {
       this.lines.push(JSON.parse(line) as JsonLine);
