@@ -25,7 +25,7 @@ export function createProcessIo({ serve }: ProcessIoOptions): Io {
 /** What starts a daemon is loaded only when none answers. */
 async function connect({ home, mayStart }: ConnectOptions): Promise<Connection> {
   const [{ createPortwayClient }, isRunning] = await Promise.all([
-    import("../client/portway-client.js"),
+    import("../client/node-client.js"),
     accepts(homeAt(home).socketPath),
   ]);
   const started = isRunning ? {} : await start({ home, mayStart });

@@ -6,7 +6,7 @@ import { BadRequestSchema, ErrorInfoSchema } from "../../gen/google/rpc/error_de
 import { PortwayError } from "../../src/base/errors.js";
 import { CallError, connectErrorOf } from "../../src/client/call-error.js";
 import { failureOf } from "../../src/client/errors.js";
-import { createPortwayClient } from "../../src/client/portway-client.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import { answerError, fakeDaemon } from "./fake-daemon.js";
 
 /** As a daemon sends it: base64 without padding. */

@@ -14,7 +14,7 @@ import { WatchEventType } from "../../gen/portway/v1/resource_pb.js";
 import { SystemService } from "../../gen/portway/v1/system_service_pb.js";
 import * as browser from "../../src/client/browser-client.js";
 import { failureOf } from "../../src/client/errors.js";
-import { createChannel, createPortwayClient } from "../../src/client/portway-client.js";
+import { createChannel, createPortwayClient } from "../../src/client/node-client.js";
 import { watchNodes } from "../../src/client/watch.js";
 import { type Answer, answerError, answerStream, envelope, fakeDaemon } from "./fake-daemon.js";
 import { fakePace } from "./fake-pace.js";

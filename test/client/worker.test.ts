@@ -9,7 +9,7 @@ import {
 } from "../../gen/portway/v1/message_service_pb.js";
 import { deferred } from "../../src/base/signals.js";
 import { failureOf } from "../../src/client/errors.js";
-import { createPortwayClient } from "../../src/client/portway-client.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import { openWorker } from "../../src/client/worker.js";
 import {
   type Answer,

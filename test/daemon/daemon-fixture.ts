@@ -6,7 +6,7 @@ import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import { fileURLToPath } from "node:url";
 import type { PortwayClient } from "../../src/client/client.js";
-import { createPortwayClient } from "../../src/client/portway-client.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import type { ServeFlags } from "../../src/daemon/config.js";
 import { type Home, homeAt } from "../../src/home/home.js";
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { failureOf } from "../../src/client/errors.js";
-import { createPortwayClient } from "../../src/client/portway-client.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import { projectRoot } from "../support/project-root.js";
 import { startDaemon } from "./daemon-fixture.js";
 

@@ -14,7 +14,7 @@ import http from "node:http";
 import net from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { createPortwayClient } from "../../src/client/portway-client.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import { startDaemon, temporaryDirectory } from "./daemon-fixture.js";
 
 const modeOf = (path: string): string => (statSync(path).mode & 0o777).toString(8);

@@ -70,13 +70,3 @@ function statusPlain(info: GetServerInfoResponse, nodes: readonly Node[], style:
   for (const node of nodes) lines.push(nodeItemPlain(node, style, width));
   return lines.join("\n");
 }
-
-export async function rotateToken(cli: Cli): Promise<void> {
-  const { system } = await cli.client();
-  const { tokenPath } = await system.rotateToken({ requestId: cli.requestId() }, cli.call());
-  await cli.output.print({
-    plain: (style) => `${style.green("✔")} The new API token is in ${style.cyan(tokenPath)}`,
-    machine: tokenPath,
-    json: () => ({ token_path: tokenPath }),
-  });
-}

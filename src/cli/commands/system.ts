@@ -43,7 +43,7 @@ export function describeReset(reset: CliCommand, describing: Describing): void {
 export function describeToken(token: CliCommand, describing: Describing): void {
   token
     .verb("rotate", "Make a new API token; the old one is refused from then on")
-    .does(describing, async () => (await import("../actions/status.js")).rotateToken)
+    .does(describing, async () => (await import("../actions/token.js")).rotate)
     .examples('curl -H "authorization: Bearer $(cat "$(portway token rotate)")" …');
 }
 

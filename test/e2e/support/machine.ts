@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PortwayClient } from "../../../src/client/client.js";
-import { createPortwayClient } from "../../../src/client/portway-client.js";
+import { createPortwayClient } from "../../../src/client/node-client.js";
 import { type Home, homeAt } from "../../../src/home/home.js";
 import { isAlive, mainPath } from "./processes.js";
 import { patienceMs, until, within } from "./until.js";

@@ -15,7 +15,7 @@ import {
 } from "../../gen/portway/v1/node_service_pb.js";
 import { PortwayError } from "../../src/base/errors.js";
 import { failureOf } from "../../src/client/errors.js";
-import { createPortwayClient } from "../../src/client/portway-client.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import { type Answer, answerError, answerProto, fakeDaemon } from "./fake-daemon.js";
 import { fakePace } from "./fake-pace.js";
 
