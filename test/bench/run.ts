@@ -11,6 +11,7 @@ import {
   apiFigures,
   type Figure,
   fullSize,
+  type PortalLoad,
   portalLoads,
   quickSize,
   type Size,
@@ -213,6 +214,10 @@ async function oneRound(round: number, target: Program): Promise<void> {
   await apiRound(round, up.get("portway")!);
 }
 
+function settingsOf({ name, args, warmUp, turns }: PortalLoad): string {
+  return `  ${name}: ${args(size).join(" ")}${warmUp > 0 ? `, first ${warmUp} times that` : ""}${turns === undefined ? "" : `, ${turns} turns`}`;
+}
+
 const started = performance.now();
 try {
   await using target = new Program(benchFile("load.js"), ["target", "--addr", "127.0.0.1:0"]);
@@ -226,8 +231,10 @@ progress("");
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${rounds} interleaved rounds${values.quick ? " (quick: a look, not a measurement)" : ""}, ${minutes} min
 Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback, load and target on the same cores
-messages of at most ${maxDataBytes / 1024} KB of data; ${size.mb} MiB a transfer, ${size.connections} connections (16 at a time), ${size.pings} pings, ${size.held} held, ${size.calls} calls
-each load runs at twice its size first (the lone ping at eight times), unmeasured, in every chain: processes as they are after minutes
+messages of at most ${maxDataBytes / 1024} KB of data. Each load, and how many times its size runs in every chain first, unmeasured; of turns the median counts:
+${portalLoads.map(settingsOf).join("\n")}
+  unary, grpc: ${size.calls} calls, first 2 times that, ${apiTurns} turns; messages: ${size.calls / 4} one by one and ${size.calls} of which 64 are in flight, first a quarter of that
+  api: calls one by one for 2 s, then while 8 connections carry ${size.mb * 2} MiB; tap: ${size.messages} messages, first as many, ${tapTurns} turns
 A/B is ${against} to pipe (or to the bare server), round by round; A/A is the yardstick to itself. Median (min–max).
 `);
 printTable(
