@@ -94,8 +94,8 @@ export type InletSpec = Message<"portway.v1.InletSpec"> & {
   openTimeout?: Duration | undefined;
 
   /**
-   * How long to wait between attempts to reach the outlet's node once it is out of reach. Absent: backoff with jitter
-   * from 0.25 s to 5 s. A value caps the backoff.
+   * The longest wait between attempts to reach the outlet's node once it is out of reach. Waits grow to it from 0.1 s,
+   * with jitter; absent means 3 s.
    *
    * @generated from field: google.protobuf.Duration retry_wait = 4;
    */
