@@ -12,6 +12,7 @@ import {
   type WhenFull,
 } from "../../gen/portway/v1/message_service_pb.js";
 import { Backoff } from "../base/backoff.js";
+import { anyOf } from "../base/signals.js";
 import { failureOf } from "./errors.js";
 import { type Pace, systemPace } from "./options.js";
 
@@ -58,7 +59,8 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
   const { node, address = "", whenFull, queueMessages = defaultQueueMessages, signal } = options;
   const { resumeWindowMs = defaultResumeWindowMs, pace = systemPace } = options;
   const closed = new AbortController();
-  const ended = signal === undefined ? closed.signal : AbortSignal.any([signal, closed.signal]);
+  const linked = anyOf(closed.signal, ...(signal === undefined ? [] : [signal]));
+  const ended = linked.signal;
   const resumeWindow = { seconds: BigInt(Math.ceil(resumeWindowMs / 1000)), nanos: 0 };
   const limits = { queueMessages, resumeWindow, ...(whenFull !== undefined && { whenFull }) };
   let token = "";
@@ -70,13 +72,25 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
     return stream[Symbol.asyncIterator]();
   };
   let stream = await open();
-  const first = await stream.next();
+  const first = await stream.next().catch((error) => {
+    linked[Symbol.dispose]();
+    throw error;
+  });
   if (first.done === true || first.value.response.case !== "opened") {
+    linked[Symbol.dispose]();
     await stream.return?.();
     throw new TypeError("the daemon did not say that the worker was opened: is it of another version?");
   }
   const { name, address: given, token: secret } = first.value.response.value;
   token = secret;
+  // Otherwise the daemon would keep the worker for whoever comes back within the resume window.
+  const onSignal = (): void => void free().catch(() => {});
+  signal?.addEventListener("abort", onSignal, { once: true });
+  /** Leaves nothing on a signal that lives on. */
+  const letGo = (): void => {
+    signal?.removeEventListener("abort", onSignal);
+    linked[Symbol.dispose]();
+  };
 
   /** The next response; a stream that was lost is opened again until the resume window has passed. */
   const next = async (): Promise<IteratorResult<ReceiveMessagesResponse>> => {
@@ -87,9 +101,12 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
         return await stream.next();
       } catch (error) {
         if (closed.signal.aborted) return { done: true, value: undefined };
-        if (ended.aborted || failureOf(error).code !== "unavailable") throw error;
         lostMs ??= pace.nowMs();
-        if (pace.nowMs() - lostMs >= resumeWindowMs) throw error;
+        const isLasting = failureOf(error).code !== "unavailable" || pace.nowMs() - lostMs >= resumeWindowMs;
+        if (ended.aborted || isLasting) {
+          letGo();
+          throw error;
+        }
         await pace.wait(backoff.nextMs(), ended).catch((reason) => {
           if (!closed.signal.aborted) throw reason;
         });
@@ -101,9 +118,6 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
     await messages.steerWorker({ token, request });
   };
   const free = (): Promise<void> => steer({ case: "close", value: create(CloseSchema) });
-  // Otherwise the daemon would keep the worker for whoever comes back within the resume window.
-  const onSignal = (): void => void free().catch(() => {});
-  signal?.addEventListener("abort", onSignal, { once: true });
 
   const read = async function* (): AsyncGenerator<ReceivedMessage, void, undefined> {
     // The daemon keeps what is not acknowledged in the worker's queue.
@@ -133,8 +147,8 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
     } catch (error) {
       if (failureOf(error).code !== "not_found") throw error;
     } finally {
-      signal?.removeEventListener("abort", onSignal);
       closed.abort();
+      letGo();
     }
   };
   return {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { getEventListeners } from "node:events";
 import { test } from "node:test";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import {
@@ -91,6 +92,7 @@ test("a worker whose stream is lost takes itself over, and reads each message on
 
 test("a worker that can't be reached for its resume window fails, and so does one that is refused", async () => {
   const pace = fakePace(0);
+  const { signal } = new AbortController();
   for (const [end, code] of [
     [draining, "unavailable"],
     [{ code: "aborted", message: "resumed by another" }, "aborted"],
@@ -99,7 +101,7 @@ test("a worker that can't be reached for its resume window fails, and so does on
       daemonWith(answerStream([opened], end), answerError(503, draining)),
     );
     using client = createPortwayClient({ socketPath: daemon.socketPath });
-    const options = { node: "nodes/n1", pace, resumeWindowMs: 1_000 };
+    const options = { node: "nodes/n1", pace, resumeWindowMs: 1_000, signal };
     const worker = await openWorker(client.messages, options);
     const read = async (): Promise<void> => {
       for await (const _one of worker);
@@ -108,7 +110,8 @@ test("a worker that can't be reached for its resume window fails, and so does on
   }
   await using daemon = await fakeDaemon(answerError(409, { code: "already_exists", message: "taken" }));
   using client = createPortwayClient({ socketPath: daemon.socketPath });
-  await assert.rejects(openWorker(client.messages, { node: "nodes/n1" }), /taken/);
+  await assert.rejects(openWorker(client.messages, { node: "nodes/n1", signal }), /taken/);
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
 });
 
 test("closing a worker ends the loop that reads it", async () => {
