@@ -90,7 +90,7 @@ export class Outlet implements Worker, Disposable {
   }
 
   #open({ entrance }: Message, back: Route): void {
-    const { router, target, log, clock } = this.#options;
+    const { router, target, log } = this.#options;
     const connectTimeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs;
     const { counts } = this;
     let connected = false;
@@ -134,7 +134,7 @@ export class Outlet implements Worker, Disposable {
         else session.open(back);
       }),
     );
-    log.debug("session.opening", { outlet: this.#options.address.text, timeMs: clock.wallMs() });
+    log.debug("session.opening", { outlet: this.#options.address.text });
   }
 
   #met(outcome: "connected" | "refused" | "timed_out", error: string): void {

@@ -17,7 +17,7 @@ import { ReceiveBudget } from "./frame-reader.js";
 import { TcpConnection } from "./tcp-connection.js";
 import { resolveTcpOptions, type TcpOptions } from "./tcp-options.js";
 
-/** Connections over TCP: the transport of ockam-facts.md 3. */
+/** Connections over TCP, with the frames of Ockam's TCP transport: wire/PROTOCOL.md. */
 export class TcpTransport implements Transport {
   readonly type = transportType.tcp;
   readonly isReliable = true;
