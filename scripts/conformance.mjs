@@ -13,7 +13,7 @@ const cache = join(
   "portway",
   `conformance-${version}`,
 );
-const suite = join(cache, process.platform === "win32" ? "connectconformance.exe" : "connectconformance");
+const suite = join(cache, "connectconformance");
 
 if (!existsSync(suite)) {
   if (spawnSync("go", ["version"], { stdio: "ignore" }).error !== undefined) {

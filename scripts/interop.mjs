@@ -39,11 +39,7 @@ if (files.length === 0) {
 }
 const env = {
   ...process.env,
-  PORTWAY_INTEROP_PROGRAM: join(
-    cache,
-    "debug",
-    process.platform === "win32" ? "portway-interop.exe" : "portway-interop",
-  ),
+  PORTWAY_INTEROP_PROGRAM: join(cache, "debug", "portway-interop"),
   ...(process.argv.includes("--record") ? { PORTWAY_INTEROP_RECORD: join(root, "test/wire/vectors") } : {}),
 };
 const options = ["--test", "--test-reporter=spec", "--test-concurrency=2", `--test-timeout=${limitMs}`];

@@ -14,8 +14,7 @@ const failures = [];
 
 /** The files that `npm pack` ships, in a folder of their own beside the installed dependencies. */
 function unpack(folder) {
-  const npm = process.platform === "win32" ? "npm.cmd" : "npm";
-  const packed = spawnSync(npm, ["pack", "--dry-run", "--json", "--ignore-scripts"], {
+  const packed = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     cwd: root,
     encoding: "utf8",
   });

@@ -40,7 +40,6 @@ export interface TerminalRun {
 
 /** False where there is no python3 to make a terminal with. */
 export const hasTerminal: boolean =
-  process.platform !== "win32" &&
   spawnSync("python3", ["-c", "import pty; import os; os.waitstatus_to_exitcode"]).status === 0;
 
 /** Runs a program on a terminal; each step types its text after the first one has appeared. */

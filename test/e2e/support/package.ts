@@ -10,7 +10,6 @@ export interface Ended {
   readonly stderr: string;
 }
 
-const npm = process.platform === "win32" ? "npm.cmd" : "npm";
 const limitMs = 120_000;
 
 /** A folder with nothing in it but what `npm i` of the packed tarball puts there. Disposing it removes it. */
@@ -26,14 +25,14 @@ export class InstalledPackage implements Disposable {
     const { folder } = installed;
     try {
       const pack = ["pack", "--json", "--ignore-scripts", "--pack-destination", folder];
-      const packed = JSON.parse((await succeeded(npm, pack, projectRoot)).stdout);
+      const packed = JSON.parse((await succeeded("npm", pack, projectRoot)).stdout);
       const [{ filename }] = Array.isArray(packed) ? packed : Object.values(packed);
       const dependencies = copyDependencies(join(folder, "vendor"));
       const manifest = { name: "consumer", private: true, type: "module", dependencies };
       writeFileSync(join(folder, "package.json"), JSON.stringify(manifest));
       const install = ["install", "--offline", "--ignore-scripts", "--no-audit", "--no-fund"];
       const cache = { npm_config_cache: join(folder, "cache") };
-      await succeeded(npm, [...install, `./${filename}`], folder, cache);
+      await succeeded("npm", [...install, `./${filename}`], folder, cache);
       return installed;
     } catch (error) {
       installed[Symbol.dispose]();
