@@ -44,8 +44,9 @@ export interface Call {
   isCut: boolean;
   /** Its request may go on for as long as the caller likes: a stream whose first message was let in. */
   isOpenEnded: boolean;
-  /** What waited to be sent at the last look, and since when it has been the same. */
+  /** What waited to be sent at the last look and what had been handed over, and since when both have been the same. */
   waitingBytes: number;
+  sentPieces: number;
   waitingSinceMs: number;
 }
 
@@ -117,6 +118,7 @@ export class Connections implements Disposable {
       isCut: false,
       isOpenEnded: false,
       waitingBytes: 0,
+      sentPieces: 0,
       waitingSinceMs: 0,
     };
     const running = this.#calls.add(call);
@@ -207,9 +209,11 @@ export class Connections implements Disposable {
     if (ageMs > this.#limits.requestTimeoutMs && !call.isOpenEnded && !call.exchange.hasArrived) {
       return "the request does not end";
     }
-    const { waitingBytes } = call.exchange;
-    if (waitingBytes === 0 || waitingBytes !== call.waitingBytes) {
+    const { waitingBytes, sentPieces } = call.exchange;
+    // Pieces are of one length: a client that takes one after the other always has as much before it.
+    if (waitingBytes === 0 || waitingBytes !== call.waitingBytes || sentPieces !== call.sentPieces) {
       call.waitingBytes = waitingBytes;
+      call.sentPieces = sentPieces;
       call.waitingSinceMs = now;
       return undefined;
     }

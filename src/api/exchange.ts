@@ -33,6 +33,8 @@ export interface Exchange {
   readonly hasArrived: boolean;
   /** How much of the answer waits to be taken. */
   readonly waitingBytes: number;
+  /** Pieces of the answer that were handed over, each when enough of those before was taken. */
+  sentPieces: number;
   /** Nobody takes an answer, or more of it. */
   readonly isGone: boolean;
   /** `listener` hears once that it is over: answered, or given up by either side. */
@@ -49,6 +51,7 @@ export interface Exchange {
 export class Http1Exchange implements Exchange {
   readonly stream = undefined;
   serving: Abortable | undefined;
+  sentPieces = 0;
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
 
@@ -108,6 +111,7 @@ export class Http2Exchange implements Exchange {
   readonly headers: IncomingHttpHeaders;
   readonly rawHeaders: readonly string[];
   serving: Abortable | undefined;
+  sentPieces = 0;
   #opened: NodeExchange | undefined;
 
   constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, rawHeaders: readonly string[]) {

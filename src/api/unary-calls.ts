@@ -25,7 +25,7 @@ import type { CompleteError } from "./errors.js";
 import { type Abortable, type Exchange, whyGone } from "./exchange.js";
 import type { ApiLimits } from "./limits.js";
 import { type AddedHeaders, type UnaryWire, unaryWires } from "./unary-wire.js";
-import { timeoutMsOf } from "./universal.js";
+import { endInPieces, timeoutMsOf } from "./universal.js";
 
 type Implementation = (request: Message, context: HandlerContext) => unknown;
 type Chain = (request: UnaryRequest) => Promise<UnaryResponse>;
@@ -298,7 +298,9 @@ class UnaryCall implements UnaryRequest, HandlerContext, Abortable {
       return;
     }
     this.leave();
-    if (!this.#exchange.isGone) this.#wire.answer(this.#stream, bytes, this.#added);
+    if (this.#exchange.isGone) return;
+    const body = this.#wire.answer(this.#stream, bytes, this.#added);
+    void endInPieces(this.#exchange, this.#stream, body);
   }
 
   fail(thrown: unknown): void {

@@ -24,7 +24,8 @@ export interface UnaryWire {
   readonly timeout: RegExp;
   /** The bytes of the message; undefined if the body is anything but one message. */
   unwrap(body: Uint8Array): Uint8Array | undefined;
-  answer(stream: ServerHttp2Stream, message: Uint8Array, added: AddedHeaders): void;
+  /** Sends what stands in front of an answer, and gives what it ends with. */
+  answer(stream: ServerHttp2Stream, message: Uint8Array, added: AddedHeaders): Uint8Array;
   fail(stream: ServerHttp2Stream, error: ConnectError, added: AddedHeaders): void;
 }
 
@@ -51,7 +52,7 @@ const grpcWire: UnaryWire = {
     stream.once("wantTrailers", () => {
       stream.sendTrailers({ ...toNodeHeaders(trailer), "grpc-status": "0" });
     });
-    stream.end(envelopeOf(0, message));
+    return envelopeOf(0, message);
   },
   fail(stream, error, { header, trailer }) {
     // gRPC takes a status in the headers only if nothing follows them, so they leave together with the end.
@@ -72,13 +73,15 @@ const connectWire: UnaryWire = {
   timeout: /^\d{1,10}$/,
   unwrap: (body) => body,
   answer(stream, message, added) {
-    end(stream, 200, connectHeaders(added), connectType, message);
+    respond(stream, 200, connectHeaders(added), connectType, message);
+    return message;
   },
   fail(stream, error, added) {
     const headers = connectHeaders(added);
     for (const [name, value] of error.metadata) headers[name] = value;
     const body = errorToJsonBytes(error, undefined);
-    end(stream, codeToHttpStatus(error.code), headers, "application/json", body);
+    respond(stream, codeToHttpStatus(error.code), headers, "application/json", body);
+    stream.end(body);
   },
 };
 
@@ -95,7 +98,7 @@ function connectHeaders({ header, trailer }: AddedHeaders): Record<string, strin
   return headers;
 }
 
-function end(
+function respond(
   stream: ServerHttp2Stream,
   status: number,
   headers: Record<string, string>,
@@ -103,5 +106,4 @@ function end(
   body: Uint8Array,
 ): void {
   stream.respond({ ...headers, ":status": status, "content-type": type, "content-length": body.length });
-  stream.end(body);
 }

@@ -1,3 +1,4 @@
+import type { Writable } from "node:stream";
 import type { ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type Exchange, whyGone } from "./exchange.js";
@@ -92,7 +93,7 @@ export async function sendUnary(
   // Known only now that the body is.
   const { trailer } = answer;
   if (trailer !== undefined) response.addTrailers(toNodeHeaders(trailer));
-  response.end(chunks.length === 1 ? chunks[0] : Buffer.concat(chunks));
+  await endInPieces(exchange, response, chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks));
 }
 
 /**
@@ -111,8 +112,11 @@ export async function sendStream(
     if (exchange.isGone) return;
     response.writeHead(answer.status, toNodeHeaders(answer.header));
     while (chunk !== undefined && chunk.done !== true) {
-      if (!response.write(chunk.value)) await writable(exchange);
-      if (exchange.isGone) return;
+      for (const piece of piecesOf(chunk.value)) {
+        exchange.sentPieces += 1;
+        if (!response.write(piece)) await writable(exchange, response);
+        if (exchange.isGone) return;
+      }
       chunk = await chunks!.next();
       if (exchange.isGone) return;
     }
@@ -127,16 +131,35 @@ export async function sendStream(
   }
 }
 
-/** Resolves when the response takes more, or never will. */
-function writable(exchange: Exchange): Promise<void> {
+/** What a client has to take of an answer in the time of a stall; of more than that, no progress would be seen. */
+const pieceBytes = 64 * 1024;
+
+/** Ends an answer with `bytes`, in pieces. Resolves when all are handed over, or nobody takes any more. */
+export async function endInPieces(exchange: Exchange, to: Writable, bytes: Uint8Array): Promise<void> {
+  let rest = bytes;
+  while (rest.length > pieceBytes) {
+    exchange.sentPieces += 1;
+    if (!to.write(rest.subarray(0, pieceBytes))) await writable(exchange, to);
+    if (exchange.isGone) return;
+    rest = rest.subarray(pieceBytes);
+  }
+  exchange.sentPieces += 1;
+  to.end(rest);
+}
+
+function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += pieceBytes) yield bytes.subarray(at, at + pieceBytes);
+}
+
+/** Resolves when `to` takes more of the answer, or never will. */
+function writable(exchange: Exchange, to: Writable): Promise<void> {
   if (exchange.isGone) return Promise.resolve();
-  const { response } = exchange.open();
   return new Promise((resolve) => {
     const settle = (): void => {
-      response.off("drain", settle).off("close", settle);
+      to.off("drain", settle).off("close", settle);
       resolve();
     };
-    response.on("drain", settle).on("close", settle);
+    to.on("drain", settle).on("close", settle);
   });
 }
 

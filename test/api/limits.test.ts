@@ -1,8 +1,12 @@
 import assert from "node:assert/strict";
 import http2 from "node:http2";
+import net from "node:net";
+import type { Readable } from "node:stream";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { SendMessageRequestSchema } from "../../gen/portway/v1/message_service_pb.js";
 import { apiFixture } from "../support/api-fixture.js";
-import { RawSocket, rawRequest } from "../support/raw-http.js";
+import { grpcRequest, RawSocket, rawRequest } from "../support/raw-http.js";
 
 const path = "/portway.v1.SystemService/GetServerInfo";
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -141,6 +145,41 @@ test("a client that stops reading is cut off, over HTTP/1.1 and HTTP/2", async (
   assert.equal(stream.rstCode, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
   session.destroy();
 });
+
+test("a client that takes a large answer slowly but steadily gets all of it, over HTTP/1.1 and HTTP/2", async (t) => {
+  const { server, token, engine, directory } = await apiFixture(t, { limits: { stallTimeoutMs: 1000 } });
+  engine.onSend = async () => ({ payload: Buffer.alloc(2_000_000), returnRoute: "", roundTripMs: 1 });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  // A socket of a kind that the system buffers little for.
+  const socketPath = `${directory}/run/api.sock`;
+  await server.listenUnix(socketPath);
+  const body = '{"to":"/service/echo"}';
+  const send = "/portway.v1.MessageService/SendMessage";
+  const head = `POST ${send} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n`;
+  const slow = net.connect(socketPath);
+  slow.write(`${head}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+
+  const session = http2.connect(`http://${at}`);
+  t.after(() => session.destroy());
+  const unary = grpcRequest(session, {
+    token,
+    method: "MessageService/SendMessage",
+    message: toBinary(SendMessageRequestSchema, create(SendMessageRequestSchema, { to: "/service/echo" })),
+  });
+  const bytes = await Promise.all([readSlowly(slow), readSlowly(unary)]);
+  assert.ok(bytes[0] > 2_600_000, `in base64: ${bytes[0]}`);
+  assert.ok(bytes[1] > 2_000_000, `${bytes[1]}`);
+});
+
+/** Reads some 700 KB a second; gives how much there was. */
+async function readSlowly(source: Readable): Promise<number> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    await new Promise((resolve) => setTimeout(resolve, chunk.length / 700));
+  }
+  return bytes;
+}
 
 test("a listener holds no more connections than its limit, and serves again when one ends", async (t) => {
   const { server, token } = await apiFixture(t, { limits: { maxConnections: 2 } });

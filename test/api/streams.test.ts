@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import http2 from "node:http2";
+import net from "node:net";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
@@ -285,6 +286,30 @@ test("a watch whose HTTP/1.1 caller takes nothing is cut after the limit, and it
   assert.ok(
     lines.some(({ event, facts }) => event === "call.cut" && facts["why"] === "the response is not taken"),
   );
+});
+
+test("a watch whose caller takes events slowly but steadily goes on, though as much waits all the time", async (t) => {
+  const { server, engine, directory } = await apiFixture(t, { limits: { stallTimeoutMs: 1000 } });
+  // A socket of a kind that the system buffers little for.
+  const socketPath = `${directory}/run/api.sock`;
+  await server.listenUnix(socketPath);
+  const tcpListenerAddress = "x".repeat(40_000);
+  for (let id = 100; id < 200; id += 1) await engine.nodes.create(`n${id}`, { tcpListenerAddress });
+  const slow = net.connect(socketPath);
+  t.after(() => slow.destroy());
+  const body = Buffer.concat([Buffer.from([0, 0, 0, 0, 2]), Buffer.from("{}")]);
+  slow.write(
+    `POST /portway.v1.NodeService/WatchNodes HTTP/1.1\r\nhost: localhost\r\n` +
+      `content-type: application/connect+json\r\ncontent-length: ${body.byteLength}\r\n\r\n`,
+  );
+  slow.write(body);
+  let text = "";
+  for await (const chunk of slow) {
+    text += chunk;
+    if (text.includes("SYNCED")) break;
+    await new Promise((resolve) => setTimeout(resolve, chunk.length / 1000));
+  }
+  assert.match(text, /SYNCED/);
 });
 
 /** Requests that a test sends one by one. */
