@@ -57,6 +57,8 @@ export function toUniversalRequest(
   };
 }
 
+/** Of the number in a timeout of gRPC. */
+const maxGrpcDigits = 8;
 const unitMs = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as const;
 
 /**
@@ -66,7 +68,8 @@ const unitMs = { H: 3_600_000, M: 60_000, S: 1000, m: 1, u: 1e-3, n: 1e-6 } as c
 function capped(timeout: string, maxMs: number): string {
   const askedMs = timeoutMsOf(timeout);
   if (askedMs === undefined || askedMs <= maxMs) return timeout;
-  return /[HMSmun]$/.test(timeout) ? `${maxMs}m` : String(maxMs);
+  if (!/[HMSmun]$/.test(timeout)) return String(maxMs);
+  return maxMs < 10 ** maxGrpcDigits ? `${maxMs}m` : `${Math.floor(maxMs / 1000)}S`;
 }
 
 /** Undefined for what is no timeout. */

@@ -175,6 +175,21 @@ test("a deadline ends a stream, and the longest deadline of calls does not", asy
   }
 });
 
+test("a stream may have a deadline that is beyond what a timer can wait", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  for (const [protocol, name, value] of [
+    ["grpc", "grpc-timeout", "1000H"],
+    ["grpc-web", "grpc-timeout", "99999999S"],
+    ["connect binary", "connect-timeout-ms", "9999999999"],
+  ] as const) {
+    const client = clientFor(NodeService, transportFor(protocol, url, { token }));
+    const events = client.watchNodes({}, { headers: { [name]: value } })[Symbol.asyncIterator]();
+    assert.equal(await next(events), "SYNCED", value);
+    await events.return?.();
+  }
+});
+
 test("a deadline, a caller and the server end a stream whose handler hangs", async (t) => {
   const { server, token, engine, lines } = await apiFixture(t);
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
