@@ -5,9 +5,14 @@ import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { PortwayError } from "../base/errors.js";
 import { toConnectError } from "./errors.js";
 
+/** Violations that an error tells; gRPC sends them in a header, of which a client takes 8 KiB. */
+const maxViolations = 10;
+/** A list with more items is known to be too long, and may hold millions of items that are wrong as well. */
+const maxCheckedItems = 100;
+
 /** Checks requests by the rules in the proto. */
 export interface Validation {
-  /** Undefined if `message` keeps every rule; else INVALID_ARGUMENT (BAD_ARGUMENT) with each field that does not. */
+  /** Undefined if `message` keeps every rule; else INVALID_ARGUMENT (BAD_ARGUMENT) with the fields that do not. */
   check(type: DescMessage, message: Message): ConnectError | undefined;
 }
 
@@ -17,21 +22,22 @@ export interface Validation {
  */
 export function createValidation(types: readonly DescMessage[]): Validation {
   const validator = createValidator({ regexMatch: matches });
+  const first = createValidator({ regexMatch: matches, failFast: true });
   const validation: Validation = {
     check(type, message) {
-      const result = validator.validate(type, message);
+      const result = (hasLongList(type, message) ? first : validator).validate(type, message);
       if (result.kind === "valid") return undefined;
       // A rule that can't be evaluated is a fault of ours, not of the request.
       if (result.kind === "error") throw result.error;
-      const violations = result.violations.map((violation) => ({
+      const violations = result.violations.slice(0, maxViolations).map((violation) => ({
         field: fieldOf(violation),
         description: violation.message,
         reason: violation.ruleId.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_"),
       }));
-      const first = violations[0]!;
-      const more = violations.length > 1 ? ` (and ${violations.length - 1} more)` : "";
-      const text = `${first.field}: ${first.description}${more}`;
-      return toConnectError(new PortwayError("bad_argument", text, { field: first.field }), violations);
+      const { field, description } = violations[0]!;
+      const others = result.violations.length - 1;
+      const text = `${field}: ${description}${others > 0 ? ` (and ${others} more)` : ""}`;
+      return toConnectError(new PortwayError("bad_argument", text, { field }), violations);
     },
   };
   const cold = [...types];
@@ -43,6 +49,14 @@ export function createValidation(types: readonly DescMessage[]): Validation {
   };
   setImmediate(warm).unref();
   return validation;
+}
+
+/** Lists stand in requests themselves alone, not in the messages in them. */
+function hasLongList({ fields }: DescMessage, message: Message): boolean {
+  return fields.some(({ fieldKind, localName }) => {
+    if (fieldKind !== "list") return false;
+    return (message as unknown as Record<string, readonly unknown[]>)[localName]!.length > maxCheckedItems;
+  });
 }
 
 /** Each message of a stream of requests is checked when it is read. */

@@ -4,7 +4,12 @@ import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { Code } from "@connectrpc/connect";
 import { BadRequestSchema } from "../../gen/google/rpc/error_details_pb.js";
-import { MessageService, SendMessageRequestSchema } from "../../gen/portway/v1/message_service_pb.js";
+import {
+  MessageEventKind,
+  MessageService,
+  SendMessageRequestSchema,
+  WatchMessagesRequestSchema,
+} from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
 import { envelopeOf } from "../../src/api/envelope.js";
@@ -101,6 +106,30 @@ test("a request that breaks rules of the proto is refused with each field, befor
       ["parent", "request_id", "tcp_listener", "tcp_listener_id"],
       protocol,
     );
+  }
+});
+
+test("a list that is far too long is not looked at item by item, and its error fits into headers", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const session = http2.connect(`http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`);
+  t.after(() => session.destroy());
+  for (const [items, more] of [
+    [100, " (and 100 more)"],
+    [1_000_000, ""],
+  ] as const) {
+    const kinds = new Array<MessageEventKind>(items).fill(MessageEventKind.STARTED);
+    const request = create(WatchMessagesRequestSchema, { node: "nodes/n1", kinds });
+    const message = toBinary(WatchMessagesRequestSchema, request);
+    const beforeMs = performance.now();
+    const stream = grpcRequest(session, { token, method: "MessageService/WatchMessages", message });
+    const headers = await new Promise<http2.IncomingHttpHeaders>((resolve) =>
+      stream.resume().once("trailers", resolve),
+    );
+    assert.equal(headers["grpc-status"], String(Code.InvalidArgument));
+    const said = `kinds: must contain no more than 16 item(s)${more}`;
+    assert.equal(decodeURIComponent(String(headers["grpc-message"])), said);
+    assert.ok(String(headers["grpc-status-details-bin"]).length < 2000);
+    assert.ok(performance.now() - beforeMs < 1000, "the server did nothing else meanwhile");
   }
 });
 
