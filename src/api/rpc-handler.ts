@@ -11,7 +11,7 @@ import { type Exchange, pathOf } from "./exchange.js";
 import { letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
 import { refuse } from "./refusal.js";
-import { UnaryCalls } from "./unary-calls.js";
+import { readOptions, UnaryCalls } from "./unary-calls.js";
 import { sendStream, sendUnary, toUniversalRequest } from "./universal.js";
 
 /** Serves one request that was let in. `onOpenEnded` hears that its body is a stream that may go on for ever. */
@@ -51,6 +51,7 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
     acceptCompression: [],
     readMaxBytes: limits.maxRequestBytes,
     writeMaxBytes: limits.maxResponseBytes,
+    binaryOptions: readOptions,
     // A field with a slip of the pen in its name is an error, not nothing.
     jsonOptions: { ignoreUnknownFields: false },
   });

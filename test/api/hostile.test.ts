@@ -1,10 +1,13 @@
 import assert from "node:assert/strict";
 import http2 from "node:http2";
 import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
+import { SendMessageRequestSchema } from "../../gen/portway/v1/message_service_pb.js";
 import { envelopeOf } from "../../src/api/envelope.js";
+import { deferred } from "../../src/base/signals.js";
 import { apiFixture } from "../support/api-fixture.js";
-import { RawSocket, rawRequest } from "../support/raw-http.js";
+import { grpcRequest, RawSocket, rawRequest } from "../support/raw-http.js";
 
 const path = "/portway.v1.SystemService/GetServerInfo";
 const preface = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
@@ -222,3 +225,36 @@ function field(name: string, value: string): Buffer {
   const text = (of: string): Buffer => Buffer.concat([Buffer.of(of.length), Buffer.from(of)]);
   return Buffer.concat([Buffer.of(0), text(name), text(value)]);
 }
+
+test("a request of millions of unknown fields takes no more memory than its bytes", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const session = http2.connect(`http://${at}`);
+  t.after(() => session.destroy());
+  const [asked, answered] = [deferred<void>(), deferred<void>()];
+  engine.onSend = async ({ payload }) => {
+    asked.resolve();
+    await answered.promise;
+    return { payload, returnRoute: "", roundTripMs: 1 };
+  };
+  const known = toBinary(SendMessageRequestSchema, create(SendMessageRequestSchema, { to: "/service/echo" }));
+  // Field 15 with the value 1.
+  const message = Buffer.concat([known, Buffer.alloc(4_000_000, Buffer.from([0x78, 1]))]);
+  const before = process.memoryUsage().heapUsed;
+  const grpc = grpcRequest(session, { token, method: "MessageService/SendMessage", message });
+  await asked.promise;
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/proto" };
+  const connect = rawRequest({ at, path: "/portway.v1.MessageService/SendMessage", headers, body: message });
+  const twice = deferred<void>();
+  const send = engine.onSend;
+  engine.onSend = (...args) => {
+    twice.resolve();
+    return send(...args);
+  };
+  await twice.promise;
+  const heapBytes = process.memoryUsage().heapUsed - before;
+  answered.resolve();
+  assert.equal((await connect).status, 200);
+  await new Promise((resolve) => grpc.resume().once("close", resolve));
+  assert.ok(heapBytes < 100e6, `${heapBytes}`);
+});
