@@ -1,5 +1,5 @@
 import type { DescField, DescMessage } from "@bufbuild/protobuf";
-import type { ErrorCode, PortwayError } from "../base/errors.js";
+import { type ErrorCode, PortwayError } from "../base/errors.js";
 
 /** What is wrong: the code of the error, or something that has the code of something else. */
 type Wrong = ErrorCode | "return_route";
@@ -76,12 +76,28 @@ const fields: Readonly<Record<string, Fields>> = {
     return_route: "reply.return_route",
   },
   "portway.v1.MessageService/SteerWorker.acknowledge": { bad_argument: "acknowledge.through_id" },
-  "portway.v1.MessageService/OpenWorker": { bad_name: "open.node", bad_address: "open.address" },
-  "portway.v1.MessageService/ReceiveMessages": { bad_name: "open.node", bad_address: "open.address" },
-  "portway.v1.MessageService/WatchMessages": { bad_name: "node", bad_route: "onward_prefix" },
+  "portway.v1.MessageService/OpenWorker": {
+    bad_name: "open.node",
+    bad_address: "open.address",
+    bad_argument: "open.acknowledged_id",
+  },
+  "portway.v1.MessageService/ReceiveMessages": {
+    bad_name: "open.node",
+    bad_address: "open.address",
+    bad_argument: "open.acknowledged_id",
+  },
+  "portway.v1.MessageService/WatchMessages": {
+    bad_name: "node",
+    bad_route: "onward_prefix",
+    bad_address: "onward_prefix",
+  },
+  "portway.v1.MessageService/WatchMessages.address": { bad_address: "address" },
 };
 
-/** Undefined for an error that is about no field that is known. SteerWorker has a command behind its name. */
+/**
+ * Undefined for an error that is about no field that is known. Behind the name of a method may stand what part of its
+ * request the error came from: the command of SteerWorker.
+ */
 export function fieldOf(method: string, error: PortwayError): string | undefined {
   const { field } = error.facts;
   if (typeof field === "string") return field;
@@ -91,6 +107,14 @@ export function fieldOf(method: string, error: PortwayError): string | undefined
   if (error.code === "bad_name")
     return method.includes("/List") || method.includes("/Create") ? "parent" : "name";
   return undefined;
+}
+
+/** The error that was `thrown` by a part of a request; it names the field, if `method` with that part knows one. */
+export function blame(method: string, thrown: unknown): unknown {
+  if (!(thrown instanceof PortwayError)) return thrown;
+  const field = fieldOf(method, thrown);
+  if (field === undefined) return thrown;
+  return new PortwayError(thrown.code, thrown.message, { ...thrown.facts, field });
 }
 
 function wrongIn({ code, facts }: PortwayError): Wrong {

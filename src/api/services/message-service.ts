@@ -3,7 +3,7 @@ import type { HandlerContext, ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/message_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
 import { decodeBareBytes, encodeBareBytes } from "../../model/bare.js";
-import { fieldOf } from "../fields.js";
+import { blame } from "../fields.js";
 import { toMs } from "../from-proto.js";
 import { parseNodeName } from "../names.js";
 import { toDuration } from "../to-proto.js";
@@ -41,10 +41,7 @@ export function messageService({ engine }: ServiceContext): ServiceImpl<typeof p
         // One of them is there: the request was checked.
         if (request.case !== undefined) await perform(control, request);
       } catch (error) {
-        if (!(error instanceof PortwayError)) throw error;
-        const field = fieldOf(`portway.v1.MessageService/SteerWorker.${request.case}`, error);
-        if (field === undefined) throw error;
-        throw new PortwayError(error.code, error.message, { ...error.facts, field });
+        throw blame(`portway.v1.MessageService/SteerWorker.${request.case}`, error);
       }
       return create(pb.SteerWorkerResponseSchema);
     },

@@ -1,6 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import * as pb from "../../../gen/portway/v1/message_service_pb.js";
+import { Address } from "../../model/address.js";
 import type { Engine, MessageEvent } from "../../node/engine.js";
+import { blame } from "../fields.js";
 import { parseNodeName } from "../names.js";
 import { toTimestamp, toWorkerKind } from "../to-proto.js";
 import { Wakeup } from "./wakeup.js";
@@ -22,6 +24,7 @@ export async function* watchMessages(
   request: pb.WatchMessagesRequest,
   signal: AbortSignal,
 ): AsyncGenerator<pb.WatchMessagesResponse, void, undefined> {
+  checkAddress(request);
   const wakeup = new Wakeup();
   using watch = await engine.watchMessages(
     {
@@ -41,6 +44,15 @@ export async function* watchMessages(
     const event = watch.take();
     if (event === undefined) await wakeup.sleep(signal);
     else yield toResponse(event);
+  }
+}
+
+/** The engine reads it as well; here it is known that it is not the route that is wrong. */
+function checkAddress({ address }: pb.WatchMessagesRequest): void {
+  try {
+    Address.parse(address);
+  } catch (error) {
+    throw blame("portway.v1.MessageService/WatchMessages.address", error);
   }
 }
 

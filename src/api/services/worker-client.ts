@@ -5,6 +5,7 @@ import { PortwayError } from "../../base/errors.js";
 import { type Deferred, deferred } from "../../base/signals.js";
 import type { WorkerControl } from "../../node/engine.js";
 import { callError } from "../errors.js";
+import { blame } from "../fields.js";
 
 type Command = Exclude<pb.SteerWorkerRequest["request"], { case: undefined }>;
 
@@ -114,7 +115,11 @@ export class WorkerClient {
         this.#await(request.value.tag, perform(control, request));
         return;
       default:
-        void perform(control, request);
+        try {
+          void perform(control, request);
+        } catch (error) {
+          throw blame(`portway.v1.MessageService/SteerWorker.${request.case}`, error);
+        }
     }
   }
 

@@ -293,6 +293,9 @@ test("what can't be opened is refused with what was wrong", async (t) => {
     "BAD_ARGUMENT",
     "open",
   ]);
+  const stream = new Stream(messages());
+  stream.say({ case: "open", value: { node } });
+  const { token } = (await stream.expect("opened")).value;
   const opens = [
     [{ node: "n1" }, Code.InvalidArgument, "BAD_ARGUMENT", "open.node"],
     [{ node: "nodes/n2" }, Code.NotFound, "NODE_NOT_FOUND"],
@@ -300,6 +303,12 @@ test("what can't be opened is refused with what was wrong", async (t) => {
     [{ node, address: "1#x" }, Code.InvalidArgument, "BAD_ADDRESS", "open.address"],
     [{ node, queueBytes: 2n ** 40n }, Code.InvalidArgument, "BAD_ARGUMENT", "open.queue_bytes"],
     [{ node, resumeToken: "n1.nonsense" }, Code.NotFound, "WORKER_NOT_FOUND"],
+    [
+      { node, resumeToken: token, acknowledgedId: 1n },
+      Code.InvalidArgument,
+      "BAD_ARGUMENT",
+      "open.acknowledged_id",
+    ],
   ] as const;
   for (const [value, ...expected] of opens) {
     assert.deepEqual(await refused({ case: "open", value }), expected);
@@ -309,15 +318,16 @@ test("what can't be opened is refused with what was wrong", async (t) => {
 test("a second open and an early acknowledgement end the call; the node's end ends it as well", async (t) => {
   const { messages, nodes } = await fixture(t);
   const wrong = [
-    { case: "open", value: { node } },
-    { case: "acknowledge", value: { throughId: 1n } },
+    [{ case: "open", value: { node } }, "open"],
+    [{ case: "acknowledge", value: { throughId: 1n } }, "acknowledge.through_id"],
   ] as const;
-  for (const request of wrong) {
+  for (const [request, field] of wrong) {
     const stream = new Stream(messages());
     stream.say({ case: "open", value: { node, address: "w", resumeWindow: { seconds: 0n } } });
     await stream.expect("opened");
     stream.say(request);
-    assert.deepEqual((await toldError(stream.next())).reasons, ["BAD_ARGUMENT"]);
+    const { reasons, fields } = await toldError(stream.next());
+    assert.deepEqual([reasons, fields], [["BAD_ARGUMENT"], [field]]);
   }
   const stream = new Stream(messages());
   stream.say({ case: "open", value: { node, address: "w", resumeWindow: { seconds: 60n } } });
@@ -351,6 +361,14 @@ test("the messages of a node are watched by kind, address and route", async (t) 
   assert.deepEqual([event.address, event.workerKind], ["echo", WorkerKind.SERVICE]);
   assert.deepEqual([text(event.payload), event.payloadBytes], ["he", 5n]);
   assert.deepEqual([event.onwardRoute, event.dropReason, event.entrance], ["0#echo", "", ""]);
+  for (const [request, field] of [
+    [{ address: "a#b#c" }, "address"],
+    [{ onwardPrefix: "0#a => b#c#d" }, "onward_prefix"],
+  ] as const) {
+    const events = client.watchMessages({ node, ...request })[Symbol.asyncIterator]();
+    const { reasons, fields } = await toldError(events.next());
+    assert.deepEqual([reasons, fields], [["BAD_ADDRESS"], [field]]);
+  }
   await nodes.stopNode({ name: node });
   const told = await toldError(
     (async () => {
