@@ -50,11 +50,11 @@ export class Listeners {
     return entry === undefined ? "" : formatSocketAddress(entry.listener.bound);
   }
 
-  /** One for each listener that others than this machine can reach. */
+  /** One for each listener that is exposed. */
   get warnings(): string[] {
     return this.#store
       .values()
-      .filter(({ listener }) => !isLoopback(listener.bound.host))
+      .filter(isExposed)
       .map(({ listener }) => {
         const where = formatSocketAddress(listener.bound);
         return `the listener ${where} can be reached from the network: no encryption, no authentication yet`;
@@ -72,6 +72,7 @@ export class Listeners {
       if (existing !== undefined) return { resource: this.#view(existing), existed: true };
     }
     const entry = await this.#bind(id === "" ? randomBytes(4).toString("hex") : id, spec, false);
+    if (isExposed(entry)) this.#nodeChanged();
     return { resource: this.#view(entry), existed: false };
   }
 
@@ -86,8 +87,7 @@ export class Listeners {
   delete(id: string): void {
     const entry = this.#store.get(id);
     this.#end(entry);
-    const { changes, node } = this.#options;
-    if (entry.isNodeListener) changes.append("modified", "node", node, node);
+    if (entry.isNodeListener || isExposed(entry)) this.#nodeChanged();
   }
 
   /** Accepts no more anywhere; the listeners stay listed. */
@@ -129,6 +129,12 @@ export class Listeners {
     this.#store.remove(entry);
   }
 
+  /** The node says which listener is its own, and warns of those that others can reach. */
+  #nodeChanged(): void {
+    const { changes, node } = this.#options;
+    changes.append("modified", "node", node, node);
+  }
+
   #view(entry: ListenerEntry): TcpListenerResource {
     const { id, uid, createTimeMs, spec, listener, registration, isNodeListener } = entry;
     const { openConnections, refused } = listener.counts;
@@ -148,4 +154,9 @@ export class Listeners {
       },
     };
   }
+}
+
+/** Others than this machine can reach it. */
+function isExposed({ listener }: ListenerEntry): boolean {
+  return !isLoopback(listener.bound.host);
 }

@@ -199,7 +199,17 @@ test("a listener that the network can reach is warned of", async () => {
   const [warning = ""] = (await engine.nodes.get("n1")).status.warnings;
   assert.match(warning, /0\.0\.0\.0:\d+.*no encryption, no authentication/);
   await create("n2");
-  assert.deepEqual((await engine.nodes.get("n2")).status.warnings, []);
+  const warnings = async () => (await engine.nodes.get("n2")).status.warnings.length;
+  assert.equal(await warnings(), 0);
+  const seen = changesSeen();
+  await engine.tcpListeners.create("n2", "near", { bindAddress: "127.0.0.1:0" });
+  await engine.tcpListeners.create("n2", "far", { bindAddress: "0.0.0.0:0" });
+  await engine.udpListeners.create("n2", "far", { bindAddress: "0.0.0.0:0" });
+  assert.equal(await warnings(), 2);
+  for (const kind of [engine.tcpListeners, engine.udpListeners]) await kind.delete("n2", "far");
+  assert.equal(await warnings(), 0);
+  // Whoever watches nodes hears of it: the listeners themselves are not watched.
+  assert.equal(seen.filter((change) => change === "modified node n2").length, 4);
 });
 
 test("of two creates of one listener or inlet at the same moment, one makes it", async () => {
