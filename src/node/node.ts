@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
+import { anyOf } from "../base/signals.js";
 import type { Route } from "../model/route.js";
 import { createRelayService, type RelayService } from "../relay/relay-service.js";
 import { defaultAccessPolicy } from "../routing/access-policy.js";
@@ -47,7 +48,8 @@ export class Node {
   readonly #transport: TcpTransport;
   readonly #udp: UdpTransport;
   readonly #options: NodeOptions;
-  #stopped = false;
+  /** Aborted when the node is stopped. */
+  readonly #stopped = new AbortController();
 
   private constructor(options: NodeOptions) {
     const { name: node, changes, clock, log } = options;
@@ -153,14 +155,14 @@ export class Node {
     this.#relayService.remove(id);
   }
 
-  async sendMessage(
-    { to, payload, timeoutMs }: SendMessage,
-    signal: AbortSignal | undefined,
-  ): Promise<Reply> {
+  /** Rejects with `stopped` when the node ends meanwhile. */
+  async sendMessage({ to, payload, timeoutMs }: SendMessage, given: AbortSignal | undefined): Promise<Reply> {
     const { clock } = this.#options;
     const { router } = this;
     const startMs = clock.monotonicMs();
     const plan = planRoute(to);
+    using either = anyOf(this.#stopped.signal, ...(given === undefined ? [] : [given]));
+    const { signal } = either;
     const answer = async (onward: Route): Promise<Reply> => {
       const sentMs = clock.monotonicMs();
       const leftMs = Math.max(1, Math.round(timeoutMs - (sentMs - startMs)));
@@ -171,9 +173,9 @@ export class Node {
         roundTripMs: clock.monotonicMs() - sentMs,
       };
     };
-    if (plan.peer === undefined) return answer(plan.tail);
+    if (plan.peer === undefined) return await answer(plan.tail);
     const connections = this.#connectionsOf(plan);
-    return connections.useOnce(plan.peer, timeoutMs, signal, ({ address }) =>
+    return await connections.useOnce(plan.peer, timeoutMs, signal, ({ address }) =>
       answer(plan.tail.prepend(address)),
     );
   }
@@ -187,8 +189,9 @@ export class Node {
 
   /** Ends everything. Idempotent. */
   stop(): void {
-    if (this.#stopped) return;
-    this.#stopped = true;
+    if (this.#stopped.signal.aborted) return;
+    const { name } = this;
+    this.#stopped.abort(new PortwayError("stopped", `node ${name} was stopped`, { node: name }));
     this.openWorkers[Symbol.dispose]();
     this.portals[Symbol.dispose]();
     this.relays[Symbol.dispose]();

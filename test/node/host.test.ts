@@ -3,6 +3,7 @@ import http from "node:http";
 import net from "node:net";
 import { afterEach, beforeEach, test } from "node:test";
 import { silentLog } from "../../src/base/log.js";
+import { deferred } from "../../src/base/signals.js";
 import { encodeBareBytes } from "../../src/model/bare.js";
 import type { Engine } from "../../src/node/engine.js";
 import { createEngine } from "../../src/node/host.js";
@@ -282,6 +283,25 @@ test("a message that is cancelled leaves no worker and no connection", async () 
   await assert.rejects(sent, /changed my mind/);
   assert.equal((await engine.workers.list("n2")).length, workers);
   assert.deepEqual(await engine.tcpConnections.list("n2"), []);
+});
+
+test("a message whose node ends while it waits for an answer says so at once", async () => {
+  const address = await create("n2");
+  for (const [how, end] of [
+    ["stopped", () => engine.nodes.stop("n1")],
+    ["deleted", () => engine.nodes.delete("n1")],
+  ] as const) {
+    await create("n1");
+    const arrived = deferred<void>();
+    const watched = { node: "n2", address: "", onwardPrefix: "", kinds: [], maxPayloadBytes: 0 };
+    using _ = await engine.watchMessages(watched, arrived.resolve);
+    const waiting = send("n1", `${tcp(address)}/service/nobody`);
+    await arrived.promise;
+    const rejected = assert.rejects(waiting, { code: "stopped" }, how);
+    await end();
+    await rejected;
+    if (how === "stopped") await engine.nodes.delete("n1");
+  }
 });
 
 test("a node counts what it has sent, on connections of every kind and when they are gone as well", async () => {

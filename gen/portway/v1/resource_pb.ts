@@ -24,7 +24,8 @@
 // - CANCELLED: CANCELED (by its caller); DEADLINE_EXCEEDED: TIMED_OUT (the caller's deadline);
 // - UNAVAILABLE: DRAINING (the daemon is ending); INTERNAL: INTERNAL (a fault of the daemon, whose log tells more).
 //
-// What names a node may end with NOT_FOUND (NODE_NOT_FOUND) and, if that has to run, FAILED_PRECONDITION (NODE_STOPPED).
+// What names a node may end with NOT_FOUND (NODE_NOT_FOUND) and, if that has to run, FAILED_PRECONDITION (NODE_STOPPED), or
+// UNAVAILABLE (STOPPED) if the node ends meanwhile.
 
 import type { GenEnum, GenFile, GenMessage } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc } from "@bufbuild/protobuf/codegenv2";
