@@ -89,6 +89,8 @@ class Watch<R extends Watchable> implements Disposable {
   readonly #figures = new Map<string, string>();
   readonly #hasFigures: boolean;
   readonly #isResumed: boolean;
+  /** The newest change when the watch began. */
+  readonly #startSeq: number;
   /** Every change up to this one was told. */
   #told: number;
   /** There is something of ours behind `#told`, or what is there is being told. */
@@ -104,6 +106,7 @@ class Watch<R extends Watchable> implements Disposable {
     this.#sources = new Map(sources.map((source) => [source.kind, source]));
     this.#hasFigures = sources.some(({ figures }) => figures !== undefined);
     this.#isResumed = options.startRevision !== "";
+    this.#startSeq = changes.seq;
     this.#told = this.#isResumed ? changes.parse(options.startRevision) : changes.seq;
     this.#subscription = changes.subscribe((change) => {
       if (this.#concerns(change)) {
@@ -203,19 +206,21 @@ class Watch<R extends Watchable> implements Disposable {
   }
 
   async *#tell(key: string, changes: readonly Change[], revision: string): AsyncGenerator<WatchEvent<R>> {
-    const { kind, node, id, type } = changes[0]!;
+    const { kind, node, id, type, seq } = changes[0]!;
     const source = this.#sources.get(kind)!;
     // Who goes on from a revision knows what was not added behind it.
     const isKnown = this.#known.has(key) || (this.#isResumed && type !== "added");
+    // An event has the revision before it, so what was added behind that may have been told as well.
+    const mayBeKnown = isKnown || (this.#isResumed && seq <= this.#startSeq);
     const resource = await ifThere(source.get(node, id));
     if (resource === undefined) {
       this.#known.delete(key);
       this.#figures.delete(key);
-      if (isKnown) yield { type: "deleted", revision, kind, node, id };
+      if (mayBeKnown) yield { type: "deleted", revision, kind, node, id };
       return;
     }
     const isOther = changes.some((change) => change.type === "deleted");
-    if (isKnown && isOther) yield { type: "deleted", revision, kind, node, id };
+    if (mayBeKnown && isOther) yield { type: "deleted", revision, kind, node, id };
     this.#known.add(key);
     if (source.figures !== undefined) this.#figures.set(key, source.figures(resource));
     yield this.#event(isKnown && !isOther ? "modified" : "added", revision, source, resource);

@@ -171,13 +171,37 @@ test("a watch goes on behind a revision, tells what changed in between, and that
   things.delete("n1", "ghost");
   things.delete("n1", "leaves");
   const second = things.watch({ startRevision: first.revision });
-  assert.deepEqual(await second.take(4), [
+  assert.deepEqual(await second.take(5), [
     "modified n1/kept 2",
     "added n1/new",
+    "deleted n1/ghost",
     "deleted n1/leaves",
     "synced",
   ]);
   assert.equal(second.revision, things.changes.revision);
+});
+
+test("what was told and is gone when the watch goes on is told as deleted", async () => {
+  const things = new Things();
+  const first = things.watch();
+  await first.take(1);
+  things.put("n1", "told");
+  things.put("n1", "replaced");
+  assert.deepEqual(await first.take(2), ["added n1/told", "added n1/replaced"]);
+  things.delete("n1", "told");
+  things.delete("n1", "replaced");
+  things.put("n1", "replaced", "other");
+  const second = things.watch({ startRevision: first.revision });
+  assert.deepEqual(await second.take(4), [
+    "deleted n1/told",
+    "deleted n1/replaced",
+    "added n1/replaced other",
+    "synced",
+  ]);
+  things.put("n1", "later");
+  things.delete("n1", "later");
+  things.put("n1", "last");
+  assert.equal(await second.next(), "added n1/last");
 });
 
 test("an event inside of a batch carries a revision from which the rest of the batch is told again", async () => {

@@ -289,7 +289,7 @@ export const StateSchema: GenEnum<State> = /*@__PURE__*/
  * A watch first tells what there is, one ADDED each, then SYNCED, then what changes. A client keeps the `revision` of the
  * last event that has one: a watch with that as `start_revision` goes on behind it, tells what changed in between, and
  * then SYNCED. Nothing is missed that way; some of it may be told twice, so ADDED and MODIFIED both mean: this is how it
- * is now. Several changes of one resource may come as one event.
+ * is now, and DELETED may be of what came and went unseen. Several changes of one resource may come as one event.
  *
  * OUT_OF_RANGE (REVISION_COMPACTED, with `compact_revision` and `current_revision`): the changes behind
  * `start_revision` are no longer kept, or the daemon has been started anew; watch again without it.
@@ -348,7 +348,7 @@ export const WatchEventType = {
  * A watch first tells what there is, one ADDED each, then SYNCED, then what changes. A client keeps the `revision` of the
  * last event that has one: a watch with that as `start_revision` goes on behind it, tells what changed in between, and
  * then SYNCED. Nothing is missed that way; some of it may be told twice, so ADDED and MODIFIED both mean: this is how it
- * is now. Several changes of one resource may come as one event.
+ * is now, and DELETED may be of what came and went unseen. Several changes of one resource may come as one event.
  *
  * OUT_OF_RANGE (REVISION_COMPACTED, with `compact_revision` and `current_revision`): the changes behind
  * `start_revision` are no longer kept, or the daemon has been started anew; watch again without it.
