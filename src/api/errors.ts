@@ -152,7 +152,12 @@ export function completeError(error: ConnectError, request?: DescMessage): Conne
     case Code.ResourceExhausted:
       return rpcError(message, error.code, "message_too_large");
     case Code.Unimplemented:
-      return rpcError(message, error.code, "unsupported");
+      // Connect ends this text with the compressions that are spoken, which are none.
+      return rpcError(
+        message.replace(/supported encodings are $/, "expected a message that is not compressed"),
+        error.code,
+        "unsupported",
+      );
     case Code.InvalidArgument:
       return rpcError(message, error.code, "malformed", {}, fieldsInJsonError(message, request));
     default:

@@ -1,4 +1,5 @@
 import type { DescService } from "@bufbuild/protobuf";
+import { base64Decode } from "@bufbuild/protobuf/wire";
 import { createConnectRouter, createContextValues, type Interceptor } from "@connectrpc/connect";
 import type { UniversalHandler, UniversalHandlerOptions } from "@connectrpc/connect/protocol";
 import { PortwayError } from "../base/errors.js";
@@ -63,10 +64,9 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   const handlers = new Map(router.handlers.map((handler) => [handler.requestPath, handler]));
 
   return (exchange, principal, onOpenEnded) => {
-    const { method, headers } = exchange;
     const path = pathOf(exchange);
     const handler = handlers.get(path);
-    const refusal = whyNotServed(handler, method, path, headers["content-type"]);
+    const refusal = whyNotServed(handler, exchange, path);
     if (handler === undefined || refusal !== undefined) {
       const allowed = handler === undefined ? {} : { allow: handler.allowedMethods.join(", ") };
       const added = refusal?.facts["allowed"] === undefined ? {} : allowed;
@@ -93,10 +93,10 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
 
 function whyNotServed(
   handler: UniversalHandler | undefined,
-  method: string,
+  { method, url, headers }: Exchange,
   path: string,
-  contentType: string | undefined,
 ): PortwayError | undefined {
+  const contentType = headers["content-type"];
   if (handler === undefined) {
     return new PortwayError("unknown_method", `there is no method ${path.slice(1) || "/"}`, { path });
   }
@@ -111,7 +111,7 @@ function whyNotServed(
       },
     );
   }
-  if (method === "GET" && contentType === undefined) return undefined;
+  if (method === "GET" && contentType === undefined) return whyNoQuery(url);
   if (
     contentType !== undefined &&
     acceptedTypes.test(contentType) &&
@@ -129,6 +129,18 @@ function whyNotServed(
       "application/grpc-web",
     { content_type: contentType ?? "" },
   );
+}
+
+/** Connect would take it for a fault of the server, and say no more of it. */
+function whyNoQuery(url: string): PortwayError | undefined {
+  const query = new URL(url, "http://localhost").searchParams;
+  if (query.get("base64") !== "1") return undefined;
+  try {
+    base64Decode(query.get("message") ?? "");
+    return undefined;
+  } catch {
+    return new PortwayError("malformed", "the message in the URL is not base64");
+  }
 }
 
 async function serve(

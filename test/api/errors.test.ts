@@ -157,6 +157,25 @@ test("what Connect itself refuses has one ErrorInfo too", async (t) => {
   assert.deepEqual(await told("{}", { "connect-timeout-ms": "soon" }), [400, "MALFORMED"]);
 });
 
+test("a GET with a message that is no base64, and a compressed message, are told what is wrong with them", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const path = "/portway.v1.NodeService/GetNode";
+  const authorization = `Bearer ${token}`;
+  const get = await rawRequest({
+    at,
+    method: "GET",
+    path: `${path}?connect=v1&encoding=proto&base64=1&message=@@`,
+    headers: { authorization },
+  });
+  assert.deepEqual([get.status, reasonsIn(get.body)], [400, ["MALFORMED"]]);
+  const headers = { authorization, "content-type": "application/json", "content-encoding": "gzip" };
+  const post = await rawRequest({ at, path, headers, body: "{}" });
+  assert.deepEqual([post.status, reasonsIn(post.body)], [501, ["UNSUPPORTED"]]);
+  const said = 'unknown compression "gzip": expected a message that is not compressed';
+  assert.equal(JSON.parse(post.body).message, said);
+});
+
 test("a message that is too large is refused in every protocol, and the connection serves on", async (t) => {
   const { server, token, engine } = await apiFixture(t, { limits: { maxRequestBytes: 100_000 } });
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
