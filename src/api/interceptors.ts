@@ -14,6 +14,7 @@ import {
 import { codeToString } from "@connectrpc/connect/protocol-connect";
 import { PortwayError } from "../base/errors.js";
 import type { Log, LogFacts } from "../base/log.js";
+import { abortable } from "../base/signals.js";
 import type { Authorizer, Principal } from "./authorizer.js";
 import { callError, toConnectError } from "./errors.js";
 import type { Answers } from "./idempotency.js";
@@ -181,6 +182,10 @@ export function authorizeCalls(authorizer: Authorizer): Interceptor {
     return next({ ...request, message: peeked.all });
   };
 }
+
+/** Innermost: a call ends with its deadline, its caller or the server, whatever its method does. Streams see to it above. */
+export const endWithSignal: Interceptor = (next) => (request) =>
+  request.stream ? next(request) : abortable(next(request), request.signal);
 
 type Implementation = (request: never, context: HandlerContext) => unknown;
 

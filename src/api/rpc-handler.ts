@@ -9,7 +9,7 @@ import type { Principal } from "./authorizer.js";
 import { completeAnswer, completeConnectError } from "./completion.js";
 import { type CompleteError, completeError } from "./errors.js";
 import { type Exchange, pathOf } from "./exchange.js";
-import { letInKey, principalKey } from "./interceptors.js";
+import { endWithSignal, letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
 import { refuse } from "./refusal.js";
 import { readOptions, UnaryCalls } from "./unary-calls.js";
@@ -48,7 +48,8 @@ const acceptedTypes =
 export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
   const { services, interceptors, limits, log, completeError: complete = completeError } = options;
   const router = createConnectRouter({
-    interceptors,
+    // The short way does this by itself.
+    interceptors: [...interceptors, endWithSignal],
     acceptCompression: [],
     readMaxBytes: limits.maxRequestBytes,
     writeMaxBytes: limits.maxResponseBytes,

@@ -266,6 +266,21 @@ test("a deadline of the caller ends the call as DEADLINE_EXCEEDED and reaches th
   }
 });
 
+test("a deadline ends a call whose method does not heed it, in every protocol", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  engine.onSend = () => new Promise(() => {});
+  for (const protocol of ["connect json", "connect binary", "grpc", "grpc-web"] as const) {
+    const headers = protocol.startsWith("grpc")
+      ? { "grpc-timeout": "100m" }
+      : { "connect-timeout-ms": "100" };
+    const messages = clientFor(MessageService, transportFor(protocol, url, { token }));
+    const signal = AbortSignal.timeout(5000);
+    const told = await toldError(messages.sendMessage({ to: "/service/echo" }, { headers, signal }));
+    assert.deepEqual([told.code, told.reasons], [Code.DeadlineExceeded, ["TIMED_OUT"]], protocol);
+  }
+});
+
 test("a deadline that is longer than a server waits is cut to what it does", async (t) => {
   const { server, token, engine } = await apiFixture(t, { limits: { maxDeadlineMs: 5000 } });
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
