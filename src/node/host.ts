@@ -300,7 +300,7 @@ class Host implements Nodes {
       node.stop();
       throw error;
     }
-    if (this.#closed) {
+    if (this.#draining) {
       node.stop();
       entry.http?.close();
       throw new PortwayError("draining", "the daemon is ending");

@@ -669,10 +669,12 @@ test("a daemon that drains accepts nothing new and waits for open sessions", asy
   const client = net.connect(Number(resource.status.boundAddress.split(":")[1]), "127.0.0.1");
   client.on("error", () => {});
   await until(async () => (await engine.inlets.get("n1", resource.id)).status.sessions.open === 1);
+  const late = engine.nodes.create("late", { tcpListenerAddress: "localhost:0" });
   let drained = false;
   const draining = engine.drain(60_000).then(() => {
     drained = true;
   });
+  await assert.rejects(late, { code: "draining" });
   await assert.rejects(engine.nodes.create("n9", spec), { code: "draining" });
   await assert.rejects(engine.outlets.create("n1", "late", { target: "127.0.0.1:1" }), { code: "draining" });
   assert.equal((await engine.nodes.get("n1")).status.state, "draining");
