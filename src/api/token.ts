@@ -22,19 +22,27 @@ const tokenPattern = /^[0-9a-f]{64}$/;
  * link, belongs to another user or can be read or written by others, and `malformed` if it holds no token.
  */
 export async function openTokens(path: string): Promise<Tokens> {
-  let token = Buffer.from((await readToken(path)) ?? (await writeNewToken(path)));
+  let token: Buffer = Buffer.from((await readToken(path)) ?? (await writeToken(path, makeToken())));
+  /** Who reads the file while it is replaced may come with the new one before the write is known to be done. */
+  let next: Buffer | undefined;
   let rotating: Promise<void> = Promise.resolve();
   return {
     path,
     matches(presented) {
       const bytes = Buffer.from(presented);
-      // That tokens are of one length is no secret.
-      return bytes.length === token.length && timingSafeEqual(bytes, token);
+      return isEqual(bytes, token) || (next !== undefined && isEqual(bytes, next));
     },
     rotate() {
       // One after the other, so that the last token that was written is the one that matches.
       const rotated = rotating.then(async () => {
-        token = Buffer.from(await writeNewToken(path));
+        const made = makeToken();
+        next = Buffer.from(made);
+        try {
+          await writeToken(path, made);
+          token = next;
+        } finally {
+          next = undefined;
+        }
       });
       rotating = rotated.catch(() => {});
       return rotated;
@@ -77,12 +85,20 @@ export async function readToken(path: string): Promise<string | undefined> {
   }
 }
 
+function makeToken(): string {
+  return randomBytes(tokenBytes).toString("hex");
+}
+
+/** Takes the same time wherever they differ. That tokens are of one length is no secret. */
+function isEqual(presented: Buffer, token: Buffer): boolean {
+  return presented.length === token.length && timingSafeEqual(presented, token);
+}
+
 /**
- * Puts a new token in place of the file at `path` in one step, so that a reader finds the old or the new one. Throws
- * `internal` if that can't be done: then the old one stays.
+ * Puts `token` in place of the file at `path` in one step, so that a reader finds the old or the new one, and gives it.
+ * Throws `internal` if that can't be done: then the old one stays.
  */
-async function writeNewToken(path: string): Promise<string> {
-  const token = randomBytes(tokenBytes).toString("hex");
+async function writeToken(path: string, token: string): Promise<string> {
   const temporary = `${path}.${randomBytes(6).toString("hex")}.tmp`;
   try {
     const file = await open(temporary, "wx", 0o600);

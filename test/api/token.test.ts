@@ -62,6 +62,18 @@ test("after a rotation the new token matches and the old one does not", async (t
   assert.deepEqual(readdirSync(join(path, "..")), ["token"]);
 });
 
+test("a new token matches as soon as it is in the file", async (t) => {
+  const path = tokenPath(t);
+  const tokens = await openTokens(path);
+  const inFile = (): string => readFileSync(path, "utf8").trim();
+  const old = inFile();
+  const rotating = tokens.rotate();
+  while (inFile() === old) await new Promise(setImmediate);
+  assert.ok(tokens.matches(inFile()));
+  await rotating;
+  assert.deepEqual([tokens.matches(old), tokens.matches(inFile())], [false, true]);
+});
+
 test("a rotation that can't write the file says so, and the old token stays", async (t) => {
   const path = tokenPath(t);
   const tokens = await openTokens(path);
