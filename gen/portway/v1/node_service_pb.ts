@@ -2835,7 +2835,8 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
  *
  * Every List answers at most `page_size` items (default 50, at most 1000) in a stable order, an opaque
  * `next_page_token` (empty at the end; INVALID_ARGUMENT (BAD_PAGE_TOKEN) if it was altered or belongs to another list)
- * and the `revision` of the state that was listed.
+ * and the `revision` of the state that was listed. Pages are listed one by one: whoever watches from a list of several goes
+ * on from the revision of the first.
  *
  * Every mutation takes a `request_id`: a repeated call with the same id within 10 minutes gets the first answer and
  * changes nothing. The last 4096 answers are kept, of successes alone: a call that failed may be made again with its
