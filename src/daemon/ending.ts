@@ -1,3 +1,4 @@
+import { sharedController } from "../base/shared-controller.js";
 import { type Deferred, deferred } from "../base/signals.js";
 
 /** Why a daemon ends. */
@@ -13,7 +14,7 @@ export interface EndCause {
 export class Ending implements Disposable {
   readonly #begun: Deferred<EndCause> = deferred();
   readonly #overdue: Deferred<void> = deferred();
-  readonly #controller = new AbortController();
+  readonly #controller = sharedController();
   #hasBegun = false;
   #endMs = Number.POSITIVE_INFINITY;
   #timer: NodeJS.Timeout | undefined;

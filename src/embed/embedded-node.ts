@@ -1,7 +1,7 @@
-import { setMaxListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { systemClock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
+import { sharedController } from "../base/shared-controller.js";
 import { anyOf, longestTimerMs } from "../base/signals.js";
 import { parseSocketAddress } from "../model/socket-address.js";
 import { ChangeLog } from "../node/change-log.js";
@@ -65,14 +65,12 @@ export class EmbeddedNode implements AsyncDisposable {
   readonly #node: Node;
   readonly #log: ReturnType<typeof createLog>;
   readonly #workers = new Set<FunctionWorker>();
-  readonly #closed = new AbortController();
+  readonly #closed = sharedController();
 
   /** Use createNode. */
   constructor({ name = "embedded", onLog, plainSockets = false }: EmbeddedNodeOptions) {
     this.name = name;
     this.#log = createLog(onLog);
-    // Each wait that is under way listens to its signal.
-    setMaxListeners(0, this.#closed.signal);
     // The timers of a node keep no process alive.
     const alive = setInterval(() => {}, longestTimerMs);
     this.#closed.signal.addEventListener("abort", () => clearInterval(alive), { once: true });

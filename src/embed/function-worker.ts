@@ -1,7 +1,7 @@
-import { setMaxListeners } from "node:events";
 import { messageOf, PortwayError } from "../base/errors.js";
 import { Gate } from "../base/gate.js";
 import type { Log } from "../base/log.js";
+import { sharedController } from "../base/shared-controller.js";
 import { Address } from "../model/address.js";
 import { Message } from "../model/message.js";
 import { Route } from "../model/route.js";
@@ -66,7 +66,7 @@ export class FunctionWorker {
   readonly #maxQueuedBytes: number;
   readonly #registration: Registration;
   readonly #gate: Gate;
-  readonly #closed = new AbortController();
+  readonly #closed = sharedController();
   readonly #queue: Waiting[] = [];
   #queuedBytes = 0;
   #running = 0;
@@ -90,7 +90,6 @@ export class FunctionWorker {
         this.#log.warn("worker.stalled", { worker: address, queuedBytes: this.#queuedBytes });
       },
     });
-    setMaxListeners(0, this.#closed.signal);
     this.address = Address.parse(address);
     this.#registration = router.register(
       this.address,

@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import type { Log } from "../base/log.js";
+import { sharedController } from "../base/shared-controller.js";
 import { anyOf } from "../base/signals.js";
 import type { Route } from "../model/route.js";
 import { createRelayService, type RelayService } from "../relay/relay-service.js";
@@ -49,7 +50,7 @@ export class Node {
   readonly #udp: UdpTransport;
   readonly #options: NodeOptions;
   /** Aborted when the node is stopped. */
-  readonly #stopped = new AbortController();
+  readonly #stopped = sharedController();
 
   private constructor(options: NodeOptions) {
     const { name: node, changes, clock, log } = options;

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { isDeepStrictEqual } from "node:util";
 import type { Clock } from "../base/clock.js";
 import { type ErrorCode, PortwayError } from "../base/errors.js";
+import { sharedController } from "../base/shared-controller.js";
 import { anyOf } from "../base/signals.js";
 import type { ChangeLog, ResourceKind } from "./change-log.js";
 import type { WaitOptions } from "./engine.js";
@@ -118,7 +119,7 @@ export class Store<Spec, E extends Entry<Spec>> {
     { signal, ...rest }: WaitOptions,
     waiting: (wait: WaitOptions) => Promise<void>,
   ): Promise<void> {
-    const removal = this.#removals.get(entry) ?? new AbortController();
+    const removal = this.#removals.get(entry) ?? sharedController();
     this.#removals.set(entry, removal);
     using either = anyOf(removal.signal, ...(signal === undefined ? [] : [signal]));
     await waiting({ ...rest, signal: either.signal });

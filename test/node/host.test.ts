@@ -377,6 +377,23 @@ test("a create of what is there already waits as the first one does", async () =
   assert.ok(linked.existed && relayed.existed && entered.existed);
 });
 
+test("more than ten calls that wait for one thing are no leak to warn of", async (t) => {
+  await create("n1");
+  const warnings: Error[] = [];
+  const warned = (warning: Error): void => void warnings.push(warning);
+  process.on("warning", warned);
+  t.after(() => process.off("warning", warned));
+  const peerAddress = await listen(() => {});
+  const messages = Array.from({ length: 11 }, () => send("n1", `${tcp(peerAddress)}/service/echo`, 100));
+  const creates = Array.from({ length: 11 }, () =>
+    engine.tcpConnections.create("n1", "c", { peerAddress }, { waitMs: 100 }),
+  );
+  await Promise.allSettled([...messages, ...creates]);
+  // Node.js tells a warning a turn later.
+  await new Promise(setImmediate);
+  assert.deepEqual(warnings, []);
+});
+
 test("what answers but is no node is told apart from a node", async () => {
   const address = await listen((socket) => socket.end("HTTP/1.1 400 Bad Request\r\n\r\n"));
   await create("n1");
