@@ -7,7 +7,7 @@ import type { Log } from "../base/log.js";
 import { longestTimerMs } from "../base/signals.js";
 import type { Principal } from "./authorizer.js";
 import { completeAnswer, completeConnectError } from "./completion.js";
-import { type CompleteError, completeError } from "./errors.js";
+import { type CompleteError, completeError, fault } from "./errors.js";
 import { type Exchange, pathOf } from "./exchange.js";
 import { endWithSignal, letInKey, principalKey } from "./interceptors.js";
 import type { ApiLimits } from "./limits.js";
@@ -84,8 +84,13 @@ export function createRpcHandler(options: RpcHandlerOptions): RpcHandler {
       const { input } = handler.method;
       serve(handler, exchange, asked, (error) => complete(error, input)).catch((error: unknown) => {
         // Most often the caller is gone. Whoever is still there must not wait for an answer.
-        log.debug("call.cut", { path, error });
-        exchange.destroy();
+        if (exchange.isGone || exchange.open().response.headersSent) {
+          log.debug("call.cut", { path, error });
+          exchange.destroy();
+          return;
+        }
+        log.error("call.failed", { path, error });
+        refuse(exchange, fault(error), {}, complete);
       });
     };
     if (!unaryCalls.takes(path, exchange, values, byConnect)) byConnect([]);

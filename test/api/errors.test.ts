@@ -176,6 +176,25 @@ test("a GET with a message that is no base64, and a compressed message, are told
   assert.equal(JSON.parse(post.body).message, said);
 });
 
+test("a caller hears of a request that Connect fails at: its error can't be told in a header of gRPC", async (t) => {
+  const { server, token, lines } = await apiFixture(t);
+  const session = http2.connect(`http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`);
+  t.after(() => session.destroy());
+  const stream = session.request({
+    ":method": "POST",
+    ":path": "/portway.v1.NodeService/GetNode",
+    authorization: `Bearer ${token}`,
+    "content-type": "application/grpc+json",
+  });
+  // Half of a character, in a name that is repeated in the error.
+  stream.end(envelopeOf(0, Buffer.from('{"\\ud800":1}')));
+  const headers = await new Promise<http2.IncomingHttpHeaders>((resolve, reject) =>
+    stream.once("response", resolve).once("close", () => reject(new Error("closed without an answer"))),
+  );
+  assert.equal(headers["grpc-status"], String(Code.Internal));
+  assert.ok(lines.some(({ event }) => event === "call.failed"));
+});
+
 test("a message that is too large is refused in every protocol, and the connection serves on", async (t) => {
   const { server, token, engine } = await apiFixture(t, { limits: { maxRequestBytes: 100_000 } });
   const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
