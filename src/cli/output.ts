@@ -35,6 +35,12 @@ export class Output {
     return this.#sink.isTerminal && !this.#isJson;
   }
 
+  /** Throws for a `--jq` that is no query: that is to be known before a command does anything. */
+  async checkQuery(): Promise<void> {
+    const { jq } = this.#options;
+    if (jq !== undefined) await queried("", jq, []);
+  }
+
   get #isJson(): boolean {
     const { format, jq, compact } = this.#options;
     return format === "json" || jq !== undefined || compact;
@@ -69,11 +75,16 @@ export class Output {
   }
 }
 
-/** jq itself, compiled to WebAssembly, loaded when it is asked for. */
 async function query(value: unknown, filter: string, compact: boolean): Promise<string> {
+  const stdout = await queried(value as object | null, filter, compact ? ["-c"] : []);
+  return stdout.replace(/\n$/, "");
+}
+
+/** jq itself, compiled to WebAssembly, loaded when it is asked for. Of an empty text it only compiles the filter. */
+async function queried(value: object | string | null, filter: string, flags: string[]): Promise<string> {
   const { raw } = await import("jq-wasm");
-  const { stdout, stderr, exitCode } = await raw(value as object | null, filter, compact ? ["-c"] : []);
-  if (exitCode === 0) return stdout.replace(/\n$/, "");
+  const { stdout, stderr, exitCode } = await raw(value, filter, flags);
+  if (exitCode === 0) return stdout;
   const problem = stderr.trim().replace(/^jq: (error: )?/, "");
   throw new PortwayError("bad_argument", `--jq: ${problem.replace(/\s*\n\s*/g, " ")}`, { filter });
 }

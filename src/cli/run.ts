@@ -28,6 +28,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
           await using cli = new Cli(io, globals);
           if (globals.pretty) cli.notices.warn("--pretty is deprecated: JSON is printed so without it");
           const action = await load();
+          await cli.output.checkQuery();
           const given = await action(cli, options as never, ...args);
           code = given ?? exitCodes.success;
         },

@@ -72,6 +72,13 @@ describe("what is printed", () => {
     assert.match(stderr, /^error: --jq: .*syntax error/);
   });
 
+  test("a query that is wrong is known before anything is done", async () => {
+    const daemon = await withNodes("n1");
+    const { code } = await portway(["tcp-outlet", "create", "--to", "9000", "--jq", ".["], { daemon });
+    assert.equal(code, 64);
+    assert.deepEqual(daemon.calls, []);
+  });
+
   test("a format that does not exist is refused", async () => {
     const { code, stderr } = await portway("node list --output xml");
     assert.equal(code, 64);
