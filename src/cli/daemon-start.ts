@@ -8,6 +8,7 @@ import { messageOf, PortwayError } from "../base/errors.js";
 import { maxSocketPathBytes } from "../base/socket-path.js";
 import { type Home, homeAt } from "../home/home.js";
 import { type HomePart, makeDirectory, noteMade } from "../home/made-parts.js";
+import { inheritedDescriptors } from "./inherited.js";
 import type { DaemonStart } from "./io.js";
 import { deadLockHolder } from "./lock-holder.js";
 import { accepts } from "./socket-probe.js";
@@ -175,11 +176,14 @@ function startChild(
   const wordsPath = join(wordsDirectory, `portway-start-${process.pid}-${Date.now()}.log`);
   const words = openSync(wordsPath, "wx+", 0o600);
   unlinkSync(wordsPath);
+  const stdio: ("ignore" | number)[] = ["ignore", words, words];
+  // A lock or a pipe of the caller's would be held for as long as the daemon runs: it gets the words in their place.
+  for (const descriptor of inheritedDescriptors()) stdio[descriptor] = words;
   const [command, ...args] = program;
   const child = spawn(command!, [...args, "serve", "--autostarted"], {
     cwd: "/",
     detached: true,
-    stdio: ["ignore", words, words],
+    stdio: Array.from(stdio, (each) => each ?? "ignore"),
     env: scrubbed(env, home.path),
   });
   let exitCode: number | string | undefined;

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import {
   chmodSync,
   existsSync,
@@ -11,12 +12,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import type { Readable } from "node:stream";
 import { describe, test } from "node:test";
 import { Machine } from "./support/machine.js";
 import { daemonsOf, hasProc, isAlive } from "./support/processes.js";
 import { connectTo, endOf, exchangeOn, isRefused } from "./support/tcp-client.js";
 import { behaviours, TcpTarget } from "./support/tcp-target.js";
-import { patienceMs, until, withSlack } from "./support/until.js";
+import { patienceMs, until, within, withSlack } from "./support/until.js";
 
 const clients = 50;
 const idleMs = withSlack(5_000);
@@ -138,6 +140,18 @@ test("a daemon that a command started has none of the caller's secrets and direc
   const names = environment.map((each) => each.split("=")[0]).sort();
   assert.deepEqual(names, ["HOME", "PATH", "PORTWAY_HOME"]);
   assert.equal(readlinkSync(`/proc/${pid}/cwd`), "/");
+});
+
+test("a daemon that a command started holds no lock and no pipe of the caller's", {
+  skip: !hasProc && "/proc is needed",
+}, async () => {
+  await using machine = new Machine();
+  const stdio = Array<"ignore" | "pipe">(200).fill("ignore").concat("pipe");
+  const child = machine.spawn(["node", "create", "n1"], { stdio });
+  const given = child.stdio.at(200) as Readable;
+  given.resume();
+  await within("what was given to the command has ended", once(given, "end"));
+  assert.equal(JSON.parse(await machine.run("node list")).length, 1);
 });
 
 test("a command that starts a daemon says that the one before it was killed; the next command does not", async () => {
