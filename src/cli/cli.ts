@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import type { CallOptions } from "@connectrpc/connect";
 import { PortwayError } from "../base/errors.js";
 import { version } from "../base/version.js";
 import type { PortwayClient } from "../client/client.js";
-import { homeAt } from "../home/home.js";
+import { homeAt, userHome } from "../home/home.js";
 import { naming } from "./argument.js";
 import { parseDuration } from "./duration.js";
 import { withFirstCallRepeated } from "./first-call.js";
@@ -164,7 +163,7 @@ function homeIn(env: Io["env"]): string {
 }
 
 function userHomeIn(env: Io["env"]): string {
-  const path = env["HOME"] ?? homedir();
+  const path = env["HOME"] ?? userHome();
   if (isAbsolute(path)) return path;
   throw new PortwayError("bad_argument", `HOME is "${path}": expected an absolute path, or PORTWAY_HOME`);
 }

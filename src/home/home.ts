@@ -1,3 +1,4 @@
+import { homedir } from "node:os";
 import { join } from "node:path";
 
 /** Where the things of a daemon are inside PORTWAY_HOME. Daemon and clients must agree on this, so it stands once. */
@@ -32,4 +33,13 @@ export function homeAt(path: string): Home {
     logDirectory: join(path, "logs"),
     daemonLogPath: join(path, "logs", daemonLogFile),
   };
+}
+
+/** The home that the system has for this user; empty if it knows none, as of a user that only a container was told. */
+export function userHome(lookUp: () => string = homedir): string {
+  try {
+    return lookUp();
+  } catch {
+    return "";
+  }
 }

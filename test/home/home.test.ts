@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
+import { homedir } from "node:os";
 import { test } from "node:test";
-import { homeAt } from "../../src/home/home.js";
+import { homeAt, userHome } from "../../src/home/home.js";
 
 test("all that a daemon has lies in its home, and the socket and the lock in the directory that only it may enter", () => {
   const { path, runDirectory, ...places } = homeAt("/somewhere/portway");
@@ -14,4 +15,12 @@ test("all that a daemon has lies in its home, and the socket and the lock in the
     logDirectory: "/somewhere/portway/logs",
     daemonLogPath: "/somewhere/portway/logs/daemon.log",
   });
+});
+
+test("of a user that the system does not know there is no home", () => {
+  assert.equal(userHome(), homedir());
+  const unknown = (): never => {
+    throw new Error("uv_os_homedir returned ENOENT");
+  };
+  assert.equal(userHome(unknown), "");
 });
