@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { integerArgument, naming } from "./argument.js";
+import { durationArgument, integerArgument } from "./argument.js";
 import type { Cli } from "./cli.js";
-import { formatDuration, parseDuration } from "./duration.js";
+import { formatDuration } from "./duration.js";
 import { failureOf } from "./failure.js";
 
 export interface RetryOptions {
@@ -14,6 +14,7 @@ export interface RetryOptions {
 const defaultDelayMs = 5000;
 const defaultCount = 3;
 const maxCount = 1_000_000;
+const maxDelayMs = 24 * 3_600_000;
 
 /** What may be different at the next attempt. Everything else is not tried again. */
 const retriable = new Set([
@@ -62,7 +63,7 @@ function retriesOf(cli: Cli, options: RetryOptions): { readonly count: number; r
   if (retry === false || (count === undefined && delay === undefined)) return { count: 0, delayMs: 0 };
   return {
     count: count === undefined ? defaultCount : integerArgument(count.name, count.text, 0, maxCount),
-    delayMs: delay === undefined ? defaultDelayMs : naming(delay.name, () => parseDuration(delay.text)),
+    delayMs: delay === undefined ? defaultDelayMs : durationArgument(delay.name, delay.text, maxDelayMs),
   };
 }
 

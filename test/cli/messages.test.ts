@@ -53,6 +53,7 @@ describe("message send", () => {
       [" --retry-count -1", {}, '--retry-count: "-1"'],
       [" --retry -1", {}, '--retry: "-1"'],
       [" --retry-delay x", {}, '--retry-delay: "x"'],
+      [" --retry-delay 25d", {}, "--retry-delay: 25d is too long: at most 86400 s"],
       ["", { PORTWAY_COMMAND_RETRY_COUNT: "x" }, 'PORTWAY_COMMAND_RETRY_COUNT: "x"'],
       ["", { PORTWAY_COMMAND_RETRY_DELAY: "x" }, 'PORTWAY_COMMAND_RETRY_DELAY: "x"'],
     ] as const) {
