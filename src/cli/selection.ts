@@ -1,5 +1,6 @@
 import { PortwayError } from "../base/errors.js";
 import type { Cli } from "./cli.js";
+import { reasonOf } from "./failure.js";
 
 interface Selection<T> {
   /** "node", "inlet": what the items are. */
@@ -34,6 +35,21 @@ export async function confirmDelete(cli: Cli, yes: boolean | undefined, what: st
   if (yes || !cli.prompt.canAsk) return;
   if (await cli.prompt.confirm(`Delete ${what}?`)) return;
   throw new PortwayError("canceled", "nothing was deleted");
+}
+
+/** With `all`, one that is gone by now, which a call fails with the reason `gone` for, is as good as deleted. */
+export async function deleteEach(
+  ids: readonly string[],
+  { all = false, gone }: { readonly all?: boolean | undefined; readonly gone: string },
+  remove: (id: string) => Promise<unknown>,
+): Promise<void> {
+  for (const id of ids) {
+    try {
+      await remove(id);
+    } catch (error) {
+      if (!all || (await reasonOf(error)) !== gone) throw error;
+    }
+  }
 }
 
 /** `the inlet web`, `the inlets web and api`. */

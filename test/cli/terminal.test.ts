@@ -208,6 +208,23 @@ describe("in a pipe", () => {
     assert.equal(code, 0);
     assert.equal(daemon.nodes.size, 0);
   });
+
+  for (const [noun, method, reason] of [
+    ["node", "DeleteNode", "NODE_NOT_FOUND"],
+    ["tcp-inlet", "DeleteInlet", "INLET_NOT_FOUND"],
+    ["tcp-outlet", "DeleteOutlet", "OUTLET_NOT_FOUND"],
+  ] as const) {
+    test(`one that another command has deleted meanwhile counts as deleted: ${noun} delete --all`, async () => {
+      const daemon = await withNodes("n1");
+      for (const port of [6001, 6002]) {
+        await portway(`tcp-inlet create --from ${port} --to /service/outlet`, { daemon });
+        await portway(`tcp-outlet create --to ${port}`, { daemon });
+      }
+      daemon.failures.set(method, [reason]);
+      const { code, stderr } = await portway(`${noun} delete --all`, { daemon });
+      assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+    });
+  }
 });
 
 async function onTerminal(line: string, options: FakeIoOptions = {}): Promise<Outcome> {

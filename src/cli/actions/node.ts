@@ -2,7 +2,6 @@ import type { Node } from "../../../gen/portway/v1/node_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
 import type { Cli } from "../cli.js";
 import { deprecated } from "../command.js";
-import { reasonOf } from "../failure.js";
 import {
   isRunning,
   type NodeDetails,
@@ -13,7 +12,7 @@ import {
 } from "../forms/node.js";
 import { idOf, parseNodeId } from "../names.js";
 import { listAll, pageSize } from "../paging.js";
-import { confirmDelete, selectUnnamed, theItems } from "../selection.js";
+import { confirmDelete, deleteEach, selectUnnamed, theItems } from "../selection.js";
 import { listNodes, targetNode } from "../target-node.js";
 
 export async function list(cli: Cli): Promise<void> {
@@ -45,14 +44,9 @@ export async function remove(cli: Cli, options: DeleteOptions, named: string | u
   const ids = await nodesToDelete(cli, options, named);
   if (ids.length > 0) await confirmDelete(cli, options.yes, theItems("node", ids));
   const { nodes } = await cli.client();
-  for (const id of ids) {
-    try {
-      await nodes.deleteNode({ name: `nodes/${id}`, requestId: cli.requestId() }, cli.call());
-    } catch (error) {
-      // Of many, one may be gone by now: that is what was asked for.
-      if (!options.all || (await reasonOf(error)) !== "NODE_NOT_FOUND") throw error;
-    }
-  }
+  await deleteEach(ids, { all: options.all, gone: "NODE_NOT_FOUND" }, (id) =>
+    nodes.deleteNode({ name: `nodes/${id}`, requestId: cli.requestId() }, cli.call()),
+  );
   const [only] = ids;
   await cli.output.print({
     plain: (style) =>

@@ -11,7 +11,7 @@ import { idOf, parseName } from "../names.js";
 import { listAll, pageSize } from "../paging.js";
 import { type RetryOptions, withRetries } from "../retry.js";
 import { resolveRoute } from "../route-argument.js";
-import { confirmDelete, selectUnnamed, theItems } from "../selection.js";
+import { confirmDelete, deleteEach, selectUnnamed, theItems } from "../selection.js";
 import { targetNode, targetNodeOrNew } from "../target-node.js";
 import { untilUp, type WaitOption } from "../until-up.js";
 
@@ -190,9 +190,9 @@ export async function remove(cli: Cli, options: DeleteOptions, named: string | u
   const ids = await inletsToDelete(cli, node, options, named);
   if (ids.length > 0) await confirmDelete(cli, options.yes, `${theItems("inlet", ids)} of the node ${node}`);
   const { portals } = await cli.client();
-  for (const id of ids) {
-    await portals.deleteInlet({ name: `nodes/${node}/inlets/${id}`, requestId: cli.requestId() }, cli.call());
-  }
+  await deleteEach(ids, { all: options.all, gone: "INLET_NOT_FOUND" }, (id) =>
+    portals.deleteInlet({ name: `nodes/${node}/inlets/${id}`, requestId: cli.requestId() }, cli.call()),
+  );
   await cli.output.print({
     plain: (style) =>
       ids.length === 0

@@ -6,7 +6,7 @@ import { outletItemJson, outletJson, outletPlain, outletShowJson } from "../form
 import { idOf, parseWorkerAddress } from "../names.js";
 import { listAll, pageSize } from "../paging.js";
 import { type RetryOptions, withRetries } from "../retry.js";
-import { confirmDelete, selectUnnamed, theItems } from "../selection.js";
+import { confirmDelete, deleteEach, selectUnnamed, theItems } from "../selection.js";
 import { targetNode, targetNodeOrNew } from "../target-node.js";
 
 interface AtNode {
@@ -94,12 +94,9 @@ export async function remove(cli: Cli, options: DeleteOptions, named: string | u
   const ids = await outletsToDelete(cli, node, options, named);
   if (ids.length > 0) await confirmDelete(cli, options.yes, `${theItems("outlet", ids)} of the node ${node}`);
   const { portals } = await cli.client();
-  for (const id of ids) {
-    await portals.deleteOutlet(
-      { name: `nodes/${node}/outlets/${id}`, requestId: cli.requestId() },
-      cli.call(),
-    );
-  }
+  await deleteEach(ids, { all: options.all, gone: "OUTLET_NOT_FOUND" }, (id) =>
+    portals.deleteOutlet({ name: `nodes/${node}/outlets/${id}`, requestId: cli.requestId() }, cli.call()),
+  );
   await cli.output.print({
     plain: (style) =>
       ids.length === 0
