@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { statSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { messageOf, PortwayError } from "../base/errors.js";
@@ -18,7 +19,7 @@ const maxBytes = 1024 * 1024;
 const fetchMs = 30_000;
 const maxRedirects = 5;
 
-/** Undefined for an argument that is no configuration, but a name: no URL, nothing in braces, no file. */
+/** Undefined for an argument that is no configuration, but a name: no URL, nothing in braces, no file and no pipe. */
 export function sourceOf(argument: string): ConfigSource | undefined {
   if (/^https?:\/\//i.test(argument)) return { kind: "url", text: argument };
   if (/^\s*\{|\n/.test(argument)) return { kind: "inline", text: argument };
@@ -31,9 +32,11 @@ export function sourceOf(argument: string): ConfigSource | undefined {
   return undefined;
 }
 
+/** A pipe is one as well: `<(…)` of a shell, /dev/stdin. */
 function isFile(path: string): boolean {
   try {
-    return statSync(path).isFile();
+    const stat = statSync(path);
+    return stat.isFile() || stat.isFIFO();
   } catch {
     // There is none, or it is no path at all: too long, below a file.
     return false;
@@ -59,9 +62,14 @@ async function readFile(path: string): Promise<string> {
   let file: FileHandle | undefined;
   try {
     file = await open(path, "r");
-    const { bytesRead, buffer } = await file.read(Buffer.alloc(maxBytes + 1), 0, maxBytes + 1, 0);
-    if (bytesRead > maxBytes) throw tooLarge(path);
-    return buffer.toString("utf8", 0, bytesRead);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    for await (const chunk of file.createReadStream({ end: maxBytes }) as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      chunks.push(chunk);
+    }
+    if (bytes > maxBytes) throw tooLarge(path);
+    return textOf(Buffer.concat(chunks), path);
   } catch (error) {
     if (error instanceof PortwayError) throw error;
     throw new PortwayError(
@@ -117,7 +125,7 @@ async function bodyOf(response: Response, url: string): Promise<string> {
   const reader = response.body?.getReader();
   for (;;) {
     const { done, value } = (await reader?.read()) ?? { done: true, value: undefined };
-    if (done || value === undefined) return Buffer.concat(chunks).toString("utf8");
+    if (done || value === undefined) return textOf(Buffer.concat(chunks), url);
     bytes += value.length;
     if (bytes > maxBytes) {
       await reader?.cancel();
@@ -125,6 +133,15 @@ async function bodyOf(response: Response, url: string): Promise<string> {
     }
     chunks.push(value);
   }
+}
+
+function textOf(bytes: Buffer, source: string): string {
+  if (isUtf8(bytes)) return bytes.toString("utf8");
+  const lines = bytes.toString("latin1").split("\n");
+  const at = lines.findIndex((line) => !isUtf8(Buffer.from(line, "latin1")));
+  throw new PortwayError("bad_argument", `${source}:${at + 1}: not UTF-8; expected YAML or JSON in it`, {
+    source,
+  });
 }
 
 /** `fetch failed` says nothing; its cause does. */

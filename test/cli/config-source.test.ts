@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
@@ -39,6 +41,30 @@ describe("reading a configuration", () => {
     assert.equal((await readConfiguration({ kind: "file", text: path })).text.length, 1024 * 1024);
     writeFileSync(path, "#".repeat(1024 * 1024 + 1));
     await assert.rejects(readConfiguration({ kind: "file", text: path }), /larger than 1048576 bytes/);
+  });
+
+  test("of a pipe, as a shell makes one of a command, goes to its end", async () => {
+    const path = join(directory, "pipe");
+    execFileSync("mkfifo", [path]);
+    const source = sourceOf(path);
+    assert.deepEqual(source, { kind: "file", text: path });
+    const text = `name: n1 #${"x".repeat(200_000)}`;
+    const [read] = await Promise.all([readConfiguration(source!), writeFile(path, text)]);
+    assert.equal(read.text, text);
+  });
+
+  test("that is not UTF-8 is refused, and says where", async () => {
+    const path = join(directory, "latin.yaml");
+    const latin = Buffer.from("name: n1\nrelays: {r: {at: n2, relay-address: caf\xe9}}\n", "latin1");
+    writeFileSync(path, latin);
+    await assert.rejects(readConfiguration({ kind: "file", text: path }), {
+      code: "bad_argument",
+      message: `${path}:2: not UTF-8; expected YAML or JSON in it`,
+    });
+    await assert.rejects(
+      download("https://a/1", new Map([["https://a/1", new Response(latin)]])),
+      /^PortwayError: https:\/\/a\/1:2: not UTF-8/,
+    );
   });
 
   test("of a URL follows redirects, over https only", async () => {
