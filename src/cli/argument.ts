@@ -1,10 +1,15 @@
 import { PortwayError } from "../base/errors.js";
-import { formatSocketAddress, parseSocketAddress } from "../model/socket-address.js";
+import { formatSocketAddress, parsePeerAddress, parseSocketAddress } from "../model/socket-address.js";
 import { parseDuration } from "./duration.js";
 
 /** `host:port` of an argument; `9001` and `:9001` are on 127.0.0.1. Throws, naming the flag. */
 export function socketAddressArgument(flag: string, text: string): string {
   return naming(flag, () => formatSocketAddress(parseSocketAddress(text)));
+}
+
+/** The same for an address to connect to, whose port can't be 0. */
+export function peerAddressArgument(flag: string, text: string): string {
+  return naming(flag, () => formatSocketAddress(parsePeerAddress(text)));
 }
 
 /** Milliseconds. Throws, naming the flag, for what is no duration or longer than `maxMs`. */

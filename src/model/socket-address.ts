@@ -26,6 +26,13 @@ export function parseSocketAddress(text: string): SocketAddress {
   throw bad(text, "an IP address or a host name before the port");
 }
 
+/** The same for an address to connect to: port 0 stands for a free one, which nobody listens at. */
+export function parsePeerAddress(text: string): SocketAddress {
+  const address = parseSocketAddress(text);
+  if (address.port === 0) throw bad(text, "host:port with a port from 1 to 65535");
+  return address;
+}
+
 export function isHostName(text: string): boolean {
   if (text.length < 1 || text.length > 253 || /^[-.]|[-.]$/.test(text)) return false;
   return text.split(".").every((label) => /^[A-Za-z0-9_-]{1,63}$/.test(label));

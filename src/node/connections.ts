@@ -3,7 +3,7 @@ import { type ErrorCode, PortwayError } from "../base/errors.js";
 import { LivenessRecord } from "../base/liveness.js";
 import type { Log } from "../base/log.js";
 import { abortable, deferred } from "../base/signals.js";
-import { formatSocketAddress, parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
+import { formatSocketAddress, parsePeerAddress, type SocketAddress } from "../model/socket-address.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Router } from "../routing/router.js";
 import type { Connection, ConnectionUser, Transport } from "../transport/transport.js";
@@ -54,7 +54,7 @@ export class Connections {
     spec: TcpConnectionSpec,
     wait: WaitOptions = {},
   ): Promise<Created<TcpConnectionResource>> {
-    const peer = parseSocketAddress(spec.peerAddress);
+    const peer = parsePeerAddress(spec.peerAddress);
     const existing = id === "" ? undefined : this.#store.existing(id, spec);
     if (existing !== undefined) {
       await this.#store.whileThere(existing, wait, (until) => linked(existing.dialed!, until));

@@ -2,7 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
-import { formatSocketAddress, parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
+import {
+  formatSocketAddress,
+  parsePeerAddress,
+  parseSocketAddress,
+  type SocketAddress,
+} from "../model/socket-address.js";
 import { Inlet } from "../portal/inlet.js";
 import { Outlet } from "../portal/outlet.js";
 import type { Link } from "../routing/link.js";
@@ -91,7 +96,7 @@ export class Portals {
 
   createOutlet(id: string, spec: OutletSpec): Created<OutletResource> {
     const { router, clock, log } = this.#options;
-    const target = parseSocketAddress(spec.target);
+    const target = parsePeerAddress(spec.target);
     const existing = id === "" ? undefined : this.#outlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewOutlet(existing), existed: true };
     const name = id === "" ? this.#freeOutletAddress() : id;

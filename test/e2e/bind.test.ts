@@ -68,7 +68,9 @@ test("what is no address or no route is wrong usage, named with its flag", async
     ["tcp-inlet create --at n1 --from 6000 --to /nonsense/outlet", /nonsense/],
     ["tcp-inlet create --at n1 --from 6000 --to /service/outlet/secure/api", /secure/],
     ["tcp-outlet create --at n1 --to 127.0.0.1:http", /--to.*http/],
+    ["tcp-outlet create --at n1 --to 0", /--to.*a port from 1/],
     ["tcp-connection create --from n1 --to 127.0.0.1", /--to/],
+    ["tcp-connection create --from n1 --to :0 --no-connection-wait", /--to.*a port from 1/],
     ["node create n9 --tcp-listener-address localhost:-1", /--tcp-listener-address.*-1/],
     ["tcp-listener create 1.2.3.4.5:7000 --at n1", /1\.2\.3\.4\.5/],
   ] as const) {

@@ -4,6 +4,7 @@ import {
   formatSocketAddress,
   isHostName,
   isLoopback,
+  parsePeerAddress,
   parseSocketAddress,
 } from "../../src/model/socket-address.js";
 
@@ -78,6 +79,16 @@ test("what is no socket address is refused with what was expected", () => {
       code: "bad_socket_address",
       message: `"${text}" is not a socket address: expected ${expected}`,
       facts: { given: text },
+    });
+  }
+});
+
+test("an address to connect to has a port", () => {
+  assert.deepEqual(parsePeerAddress("[::1]:1"), { host: "::1", port: 1 });
+  for (const text of ["0", "a:0", "[::1]:00000"]) {
+    assert.throws(() => parsePeerAddress(text), {
+      code: "bad_socket_address",
+      message: `"${text}" is not a socket address: expected host:port with a port from 1 to 65535`,
     });
   }
 });

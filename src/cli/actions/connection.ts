@@ -3,7 +3,12 @@ import type { DurationSchema } from "@bufbuild/protobuf/wkt";
 import type { CallOptions } from "@connectrpc/connect";
 import { type ErrorCode, PortwayError } from "../../base/errors.js";
 import type { PortwayClient } from "../../client/client.js";
-import { durationArgument, missingArgument, socketAddressArgument } from "../argument.js";
+import {
+  durationArgument,
+  missingArgument,
+  peerAddressArgument,
+  socketAddressArgument,
+} from "../argument.js";
 import type { Cli } from "../cli.js";
 import { protoDuration } from "../duration.js";
 import {
@@ -74,7 +79,7 @@ export function connectionActions(calls: ConnectionCalls) {
 
   async function create(cli: Cli, options: CreateOptions): Promise<void> {
     if (options.to === undefined) throw missingArgument("--to", "the host:port where the other node listens");
-    const peerAddress = socketAddressArgument("--to", options.to);
+    const peerAddress = peerAddressArgument("--to", options.to);
     const timeoutMs =
       options.timeout === undefined
         ? connectWaitMs

@@ -1,6 +1,6 @@
 import type { Outlet } from "../../../gen/portway/v1/portal_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
-import { missingArgument, naming, socketAddressArgument } from "../argument.js";
+import { missingArgument, naming, peerAddressArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
 import { outletItemJson, outletJson, outletPlain, outletShowJson } from "../forms/portal.js";
 import { idOf, parseWorkerAddress } from "../names.js";
@@ -20,7 +20,7 @@ interface CreateOptions extends AtNode, RetryOptions {
 
 export async function create(cli: Cli, options: CreateOptions): Promise<void> {
   if (options.to === undefined) throw missingArgument("--to", "the host:port of the TCP server");
-  const target = socketAddressArgument("--to", options.to);
+  const target = peerAddressArgument("--to", options.to);
   const { from } = options;
   const id = from === undefined ? "" : naming("--from", () => parseWorkerAddress(from));
   const node = await targetNodeOrNew(cli, options.at);

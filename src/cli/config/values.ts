@@ -1,6 +1,6 @@
 import { PortwayError } from "../../base/errors.js";
 import { MultiAddr } from "../../model/multiaddr.js";
-import { parseSocketAddress } from "../../model/socket-address.js";
+import { parsePeerAddress, parseSocketAddress } from "../../model/socket-address.js";
 import { parseDuration } from "../duration.js";
 import { parseName, parseNodeId, parseWorkerAddress } from "../names.js";
 import { refuseParts } from "../refusals.js";
@@ -67,8 +67,7 @@ export const socketAddress: ValueKind<string> = {
 export const targetAddress: ValueKind<string> = {
   expected: "the target's host:port, :port or port",
   read(text) {
-    if (parseSocketAddress(text).port === 0)
-      throw new Refusal(`found ${quoted(text)}`, "a port from 1 to 65535");
+    parsePeerAddress(text);
     return text;
   },
 };

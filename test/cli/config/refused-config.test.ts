@@ -119,7 +119,7 @@ test("a value that a daemon would refuse is refused before anything is created",
       "tcp-inlet: {to: /service/o, retry-wait: 2h}",
       /retry-wait: found "2h"; expected a duration .* to 3600s/,
     ],
-    ["tcp-outlet: {to: 0}", /found "0"; expected a port from 1 to 65535/],
+    ["tcp-outlet: {to: 0}", /"0" is not a socket address: expected host:port with a port from 1 to 65535/],
     ["tcp-outlet: {to: 1, from: a#b}", /can't be the address of a worker/],
     ["tcp-outlet: {to: 1, from: echo}", /the address "echo" is a service of every node; expected another/],
     [
