@@ -12,7 +12,7 @@ import type { Connection, Io } from "./io.js";
 import { Notices } from "./notices.js";
 import { Output } from "./output.js";
 import { Prompt } from "./prompt.js";
-import { styleOf } from "./style.js";
+import { redrawsOn, styleOf } from "./style.js";
 import { traced } from "./trace.js";
 
 /** The flags that every command takes. */
@@ -53,7 +53,11 @@ export class Cli implements AsyncDisposable {
       compact: options.compactOutput ?? false,
       ...(options.jq === undefined ? {} : { jq: options.jq }),
     });
-    this.notices = new Notices(io.stderr, style, { quiet, verbosity: options.verbose ?? 0 });
+    this.notices = new Notices(io.stderr, style, {
+      quiet,
+      verbosity: options.verbose ?? 0,
+      redraws: redrawsOn(io.stderr, io.env),
+    });
     this.prompt = new Prompt(io, style, !quiet && options.input !== false && !isSet(io.env["NO_INPUT"]));
     this.#mayStart = options.start ?? true;
   }

@@ -2,6 +2,13 @@ import type { Sink } from "./io.js";
 import type { Style } from "./style.js";
 import { Waits } from "./waits.js";
 
+interface NoticesOptions {
+  readonly quiet: boolean;
+  readonly verbosity: number;
+  /** A line of the sink can be written over. */
+  readonly redraws: boolean;
+}
+
 /** Standard error: warnings, hints, and what is being waited for. Nothing of it but errors under `--quiet`. */
 export class Notices {
   readonly #sink: Sink;
@@ -10,12 +17,12 @@ export class Notices {
   readonly #verbosity: number;
   readonly #waits: Waits;
 
-  constructor(sink: Sink, style: Style, options: { readonly quiet: boolean; readonly verbosity: number }) {
+  constructor(sink: Sink, style: Style, { quiet, verbosity, redraws }: NoticesOptions) {
     this.#sink = sink;
     this.style = style;
-    this.#quiet = options.quiet;
-    this.#verbosity = options.verbosity;
-    this.#waits = new Waits(sink, style);
+    this.#quiet = quiet;
+    this.#verbosity = verbosity;
+    this.#waits = new Waits(sink, style, redraws);
   }
 
   /** Something that a person should know although the command succeeds. */

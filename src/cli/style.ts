@@ -34,6 +34,19 @@ export function styleOf(
   env: Readonly<Record<string, string | undefined>>,
   wanted: boolean,
 ): Style {
-  const plain = !wanted || (env["NO_COLOR"] ?? "") !== "" || env["TERM"] === "dumb";
+  const plain = !wanted || (env["NO_COLOR"] ?? "") !== "" || isDumb(env);
   return sink.isTerminal && !plain ? colours : noColours;
+}
+
+/** Whether a line can be written over. */
+export function redrawsOn(
+  sink: { readonly isTerminal: boolean },
+  env: Readonly<Record<string, string | undefined>>,
+): boolean {
+  return sink.isTerminal && !isDumb(env);
+}
+
+/** A terminal that shows control sequences instead of obeying them: that of an editor. */
+function isDumb(env: Readonly<Record<string, string | undefined>>): boolean {
+  return env["TERM"] === "dumb";
 }

@@ -15,12 +15,14 @@ interface Wait {
 }
 
 /**
- * Shows what has been waited for longer than a second: on a terminal with a spinner and the seconds, which vanish at
- * the end, elsewhere as one line. Of what is waited for at the same time one is shown, the oldest that is not general.
+ * Shows what has been waited for longer than a second: where a line can be written over (`redraws`) with a spinner and
+ * the seconds, which vanish at the end, elsewhere as one line. Of what is waited for at the same time one is shown, the
+ * oldest that is not general.
  */
 export class Waits {
   readonly #sink: Sink;
   readonly #style: Style;
+  readonly #redraws: boolean;
   /** Oldest first. */
   readonly #underWay = new Set<Wait>();
   /** The lines that were written since something is under way. */
@@ -29,9 +31,10 @@ export class Waits {
   #isDrawn = false;
   #redrawing: NodeJS.Timeout | undefined;
 
-  constructor(sink: Sink, style: Style) {
+  constructor(sink: Sink, style: Style, redraws: boolean) {
     this.#sink = sink;
     this.#style = style;
+    this.#redraws = redraws;
   }
 
   async during<T>(text: string, promise: Promise<T>, { isGeneral = false } = {}): Promise<T> {
@@ -61,7 +64,7 @@ export class Waits {
     const waits = [...this.#underWay];
     const wait = waits.find(({ isGeneral }) => !isGeneral) ?? waits[0];
     if (wait?.isLong !== true) this.#hide();
-    else if (this.#sink.isTerminal) this.#draw(wait);
+    else if (this.#redraws) this.#draw(wait);
     else if (!this.#told.has(wait.text)) {
       this.#told.add(wait.text);
       this.#sink.write(`${wait.text}…\n`);

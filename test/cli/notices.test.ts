@@ -51,7 +51,7 @@ describe("a wait that takes longer than a second", () => {
           written += text;
         },
       };
-      const notices = new Notices(sink, noColours, { quiet: false, verbosity: 0 });
+      const notices = new Notices(sink, noColours, { quiet: false, verbosity: 0, redraws: true });
       await assert.rejects(notices.during("Waiting", Promise.reject(new Error("no"))), /no/);
       mock.timers.tick(10_000);
       assert.equal(written, "");
@@ -78,7 +78,7 @@ async function wait(
         written += text;
       },
     };
-    const notices = new Notices(sink, noColours, { quiet, verbosity: 0 });
+    const notices = new Notices(sink, noColours, { quiet, verbosity: 0, redraws: isTerminal });
     let finish: (value: string) => void = () => {};
     const waiting = notices.during(
       "Waiting for it",

@@ -87,6 +87,18 @@ describe("a daemon that does not answer is waited for in sight", () => {
   }
 });
 
+test("on a terminal that shows control sequences a wait is one line", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  const io = new FakeIo({ terminal: true, env: { TERM: "dumb" } });
+  for (const method of silent) io.daemon.silent.add(method);
+  const running = run(["node", "list"], io);
+  await until(() => io.daemon.calls.includes("ListNodes"));
+  t.mock.timers.tick(5_000);
+  assert.equal(io.stderr.text, "Waiting for the daemon's answer…\n");
+  t.mock.timers.tick(30_000);
+  assert.equal(await running, 70);
+});
+
 describe("a line of standard input", () => {
   const line = ["message", "send", "hi", "--to", "-"];
 
@@ -133,7 +145,7 @@ function fixture(t: TestContext, isTerminal = false) {
     },
   };
   return {
-    waits: new Waits(sink, noColours),
+    waits: new Waits(sink, noColours, isTerminal),
     written: () => written,
     tick(ms: number): void {
       nowMs += ms;
