@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nounNames } from "../../src/cli/program.js";
 import { portway } from "../support/fake-io.js";
@@ -46,6 +49,23 @@ COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _portway; printf '
       const offered = completed.stdout.split("\n").filter((word) => word !== "");
       for (const word of expected) assert.ok(offered.includes(word), `${word} in ${offered.join(" ")}`);
       if (expected.length === 0) assert.deepEqual(offered, []);
+    });
+  }
+
+  for (const line of ["node create", "serve --tls-cert"]) {
+    test(`bash completes a path with spaces in it after "portway ${line}"`, async (context) => {
+      const { stdout } = await portway("completion --shell bash");
+      const folder = mkdtempSync(join(tmpdir(), "portway-completion-"));
+      try {
+        writeFileSync(join(folder, "my node.yaml"), "");
+        const program = `${stdout}
+COMP_WORDS=(portway ${line} ./m); COMP_CWORD=3; _portway; printf '%s\\n' "\${COMPREPLY[@]}"`;
+        const completed = spawnSync("bash", ["-c", program], { encoding: "utf8", cwd: folder });
+        if (completed.error !== undefined) return context.skip("bash is not installed");
+        assert.equal(completed.stdout, "./my node.yaml\n");
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   }
 });

@@ -31,6 +31,7 @@ ${words.join("\n")}
     esac
     COMPREPLY=($(compgen -W "$words" -- "$current"))
     if [[ -n "$files" ]]; then
+        local IFS=$'\n'
         COMPREPLY+=($(compgen -f -- "$current"))
     fi
 }
@@ -40,7 +41,8 @@ complete -o filenames -F _portway portway
 
 function valueCase({ long, short, choices, takesFile }: Flag): string {
   const pattern = short === undefined ? long : `${short}|${long}`;
-  if (takesFile) return `        ${pattern}) COMPREPLY=($(compgen -f -- "$current")); return ;;`;
+  if (takesFile)
+    return `        ${pattern}) local IFS=$'\\n'; COMPREPLY=($(compgen -f -- "$current")); return ;;`;
   if (choices.length === 0) return `        ${pattern}) return ;;`;
   return `        ${pattern}) COMPREPLY=($(compgen -W "${choices.join(" ")}" -- "$current")); return ;;`;
 }
