@@ -280,6 +280,18 @@ describe("node create in the foreground", () => {
     });
   }
 
+  test("leaves a node that another command has made meanwhile in the place of its own", async () => {
+    const io = new FakeIo();
+    const { daemon } = io;
+    const running = run(["node", "create", "n1", "-f"], io);
+    await until(() => io.stdout.text === "n1");
+    await portway("node delete n1", { daemon });
+    await portway("node create n1", { daemon });
+    io.interrupt.abort("SIGINT");
+    assert.equal(await running, 0);
+    assert.ok(daemon.nodes.has("n1"));
+  });
+
   test("does not take away a node that was there before", async () => {
     const daemon = await withNode();
     assert.equal((await portway("node create n1 -f", { daemon })).code, 70);

@@ -62,7 +62,7 @@ export async function create(
     throw error;
   }
   if (end === undefined) return 0;
-  return await stayInForeground(cli, { node, end, remove: () => deleteNode(cli, id) });
+  return await stayInForeground(cli, { node, end, remove: () => deleteThis(cli, node) });
 }
 
 /** The flags win over the configuration. */
@@ -152,6 +152,17 @@ async function putBack(cli: Cli, { name, spec, status }: Node): Promise<void> {
     if (status?.isDefault) await nodes.setDefaultNode({ name, requestId: cli.requestId() }, cli.call());
   } catch (error) {
     cli.notices.warn(`the stopped node ${idOf(name)} is gone: ${(await failureOf(error)).message}`);
+  }
+}
+
+/** Deletes a node, and leaves one that has its name since another command deleted it. */
+async function deleteThis(cli: Cli, { name, uid }: Node): Promise<void> {
+  const { nodes } = await cli.client();
+  try {
+    const { node } = await nodes.getNode({ name }, cli.call());
+    if (node?.uid === uid) await deleteNode(cli, idOf(name));
+  } catch (error) {
+    if ((await reasonOf(error)) !== "NODE_NOT_FOUND") throw error;
   }
 }
 
