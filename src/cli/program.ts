@@ -83,6 +83,7 @@ const rootRemarks = `Environment:
   PORTWAY_COMMAND_RETRY_COUNT  as --retry-count, for the commands that have it
   PORTWAY_COMMAND_RETRY_DELAY  as --retry-delay
   NO_COLOR, NO_INPUT, QUIET    as --no-color, --no-input, --quiet
+  Those of the daemon          in \`portway serve --help\`
 
 Output: on a terminal for people; in a pipe the bare value (a name, an address) or JSON.
 Exit codes: 0 done, 64 wrong usage, 69 no daemon, 70 failed, 77 not permitted, 130 canceled.

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nounNames } from "../../src/cli/program.js";
 import { portway } from "../support/fake-io.js";
 import { FakeDaemon } from "../support/fake-services.js";
+import { projectRoot } from "../support/project-root.js";
 
 describe("a command line that can't be", () => {
   for (const [line, said] of [
@@ -128,6 +129,20 @@ describe("help", () => {
       assert.deepEqual({ code, stdout }, { code: 64, stdout: "" });
       assert.match(stderr, /^error: unknown command 'bogus'\n\nUsage: portway/, line);
     }
+  });
+
+  test("names every variable of the environment that is read", async () => {
+    const shown = (await portway("--help")).stdout + (await portway("serve --help")).stdout;
+    const sources = ["cli", "daemon"].flatMap((folder) => {
+      const path = join(projectRoot, "src", folder);
+      const files = readdirSync(path, { recursive: true, encoding: "utf8" });
+      return files
+        .filter((file) => file.endsWith(".ts"))
+        .map((file) => readFileSync(join(path, file), "utf8"));
+    });
+    const read = sources.flatMap((text) => [...text.matchAll(/"(PORTWAY_\w+)"/g)].map(([, name]) => name!));
+    assert.ok(read.includes("PORTWAY_DRAIN_MS"));
+    for (const name of read) assert.match(shown, new RegExp(`\\b${name}\\b`), name);
   });
 
   test("of hop says that it opens the node to whoever reaches it", async () => {

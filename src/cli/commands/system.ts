@@ -16,7 +16,18 @@ export function describeServe(serve: CliCommand, describing: Describing): void {
       `The API is always served on the Unix socket run/api.sock of PORTWAY_HOME. On TCP every call needs the token
 in the file \`token\` there, or a client certificate; an address that is not loopback needs TLS.
 
-SIGTERM and SIGINT let open sessions finish for 10 s; a second one ends at once.`,
+SIGTERM and SIGINT let open sessions finish for 10 s; a second one ends at once.
+
+Environment, for a daemon that a command starts as well:
+  PORTWAY_API_ADDRESS    as --api-address, several with commas between
+  PORTWAY_TLS_CERT, PORTWAY_TLS_KEY, PORTWAY_TLS_CLIENT_CA
+                         as --tls-cert, --tls-key, --tls-client-ca
+  PORTWAY_LOG_LEVEL      as --log-level
+  PORTWAY_DRAIN_MS       how long sessions may take to finish, in milliseconds [default: 8500]
+  PORTWAY_IDLE_EXIT_MS   how long a daemon that a command started stays without nodes [default: 5000]
+
+Exit codes: 0 ended as asked, 64 a flag is wrong, 69 another daemon has PORTWAY_HOME, 73 something that it needs
+can't be made, 78 a variable, a file or a directory is wrong, 70 any other failure.`,
     )
     .does(describing, async () => (await import("../actions/serve.js")).serve)
     .examples("portway serve", "portway serve --api-address 127.0.0.1:4600");
