@@ -171,7 +171,8 @@ tcp-inlets: [{ from: 6100, to: /service/outlet }]
       "-t",
       "7300",
       "--configuration",
-      "{name: n1, tcp-listener-address: 7100}",
+      // What the flag takes the place of is free for others.
+      "{name: n1, tcp-listener-address: 7100, tcp-inlets: {i: {from: 7100, to: /service/outlet}}}",
     ];
     assert.equal((await portway(line, { daemon })).code, 0);
     assert.equal(daemon.nodes.get("n1")?.address, "127.0.0.1:7300");

@@ -207,6 +207,10 @@ async function configurationOf(
   const config = parseNodeConfig(text, {
     source: shown,
     variables,
+    overridden: new Set([
+      ...(options.tcpListenerAddress === undefined ? [] : ["tcp-listener-address"]),
+      ...(options.httpServerPort === undefined ? [] : ["http-server-port"]),
+    ]),
     environment: cli.io.env,
     ...(options.foreground === undefined ? {} : { foreground: options.foreground }),
   });

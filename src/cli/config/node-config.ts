@@ -45,6 +45,8 @@ export interface ConfigContext {
   readonly variables?: Readonly<Record<string, string>>;
   /** That `--foreground` was given. */
   readonly foreground?: boolean;
+  /** Keys whose value a flag takes the place of: what stands there binds nothing. */
+  readonly overridden?: ReadonlySet<string>;
   /** The environment of the process. */
   readonly environment?: Readonly<Record<string, string | undefined>>;
 }
@@ -126,7 +128,9 @@ export function parseNodeConfig(text: string, context: ConfigContext): NodeConfi
   const relays = readAll(reader, fields, "relays", relaySection, readRelay);
   const inlets = readAll(reader, fields, "tcp-inlets", inletSection, readInlet);
   const outlets = readAll(reader, fields, "tcp-outlets", outletSection, readOutlet);
-  const binds = nodeBinds(fields, node.tcpListenerAddress, node.httpServerPort);
+  const binds = nodeBinds(fields, node.tcpListenerAddress, node.httpServerPort).filter(
+    ({ path }) => !context.overridden?.has(path),
+  );
   findConflicts(problems, { node: node.name, binds, relays, inlets, outlets });
   problems.throwIfAny();
   return {
