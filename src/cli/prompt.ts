@@ -24,8 +24,7 @@ export class Prompt {
   /** True for y or yes; anything else, the end of input included, is a no. */
   async confirm(question: string): Promise<boolean> {
     this.#io.stderr.write(`${this.#style.bold(question)} [y/N] `);
-    const answer = await this.#io.stdin.readLine();
-    if (answer === undefined) this.#io.stderr.write("\n");
+    const answer = await this.#answer();
     return /^\s*y(es)?\s*$/i.test(answer ?? "");
   }
 
@@ -45,13 +44,20 @@ export class Prompt {
     const how = options.several ? "numbers or names, or all" : "number or name";
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       this.#io.stderr.write(`${this.#style.bold(question)} (${how}) `);
-      const answer = (await this.#io.stdin.readLine())?.trim();
+      const answer = (await this.#answer())?.trim();
       if (answer === undefined || answer === "") break;
       const chosen = choice(answer, items, options.several);
       if (chosen !== undefined) return chosen;
       this.#io.stderr.write(`"${answer}" is none of these.\n`);
     }
     throw new PortwayError("canceled", "nothing was chosen");
+  }
+
+  /** At the end of input the cursor still stands behind the question. */
+  async #answer(): Promise<string | undefined> {
+    const answer = await this.#io.stdin.readLine();
+    if (answer === undefined) this.#io.stderr.write("\n");
+    return answer;
   }
 }
 

@@ -161,6 +161,13 @@ describe("deleting on a terminal", () => {
     assert.equal(daemon.nodes.size, 2);
   });
 
+  test("begins a line of its own after the end of input", async () => {
+    const daemon = await withNodes("n1", "n2");
+    const { code, stderr } = await onTerminal("node delete", { daemon });
+    assert.equal(code, 130);
+    assert.match(stderr, /\) \nerror: nothing was chosen\n$/);
+  });
+
   test("does not choose where there is only one", async () => {
     const daemon = await withNodes("n1");
     const { code, stderr } = await onTerminal("node delete", { daemon, stdin: "y\n" });
