@@ -11,13 +11,20 @@ export interface ProcessIoOptions {
 
 /** The streams, the environment and the daemon of this process. */
 export function createProcessIo({ serve }: ProcessIoOptions): Io {
+  // The log files of a daemon have what it says.
+  let isDaemon = false;
+  handleOutputFailure(process.stdout, () => !isDaemon);
+  handleOutputFailure(process.stderr);
   return {
     stdout: sink(process.stdout),
     stderr: sink(process.stderr),
     stdin: new StandardInput(),
     env: process.env,
     connect,
-    serve,
+    async serve(options) {
+      isDaemon = true;
+      return await serve(options);
+    },
     interruption,
   };
 }
@@ -43,7 +50,6 @@ async function start({ home, mayStart }: ConnectOptions): Promise<DaemonStart> {
 }
 
 function sink(stream: NodeJS.WriteStream): Sink {
-  handleOutputFailure(stream);
   return {
     isTerminal: stream.isTTY === true,
     get columns() {

@@ -152,6 +152,21 @@ describe("a command", () => {
     });
   }
 
+  test("serve says so as well, and ends without a failure when it is told to", {
+    skip: !existsSync("/dev/full"),
+  }, async () => {
+    await using machine = new Machine();
+    const full = openSync("/dev/full", "w");
+    const child = machine.spawn(["serve"], { stdio: ["ignore", full, "pipe"] });
+    closeSync(full);
+    const ended = endOf(child);
+    await until("the daemon serves", () => existsSync(machine.home.socketPath));
+    child.kill("SIGTERM");
+    const { code, stderr } = await ended;
+    assert.match(stderr, /^error: standard output can't be written: ENOSPC: [^\n]*\n$/);
+    assert.equal(code, 0);
+  });
+
   test("reads a line of what another one printed", async () => {
     await using machine = new Machine();
     await machine.run("node create n1");
