@@ -150,6 +150,11 @@ describe("help", () => {
     assert.match(stdout, /opens all workers of\s+the node.*to everyone who can reach the node/s);
   });
 
+  test("of node start says what of the node comes back", async () => {
+    const { stdout } = await portway("node start --help");
+    assert.match(stdout, /listener and its HTTP server come back\..* connections, services .* do not/s);
+  });
+
   test("needs no daemon", async () => {
     const daemon = new FakeDaemon();
     await portway("node create --help", { daemon });

@@ -34,7 +34,10 @@ export function describeNode(node: CliCommand, describing: Describing): void {
 
   node
     .verb("start [NAME]", "Start a stopped node on the address that it had")
-    .remarks("Relays, inlets and outlets of the node do not come back: create them again.")
+    .remarks(
+      `Its own listener and its HTTP server come back. Relays, inlets, outlets, connections, services that were
+started and added listeners do not: create them again.`,
+    )
     .does(describing, async () => (await import("../actions/node.js")).start)
     .examples("portway node start n1");
 
