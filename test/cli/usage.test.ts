@@ -155,6 +155,11 @@ describe("help", () => {
     assert.match(stdout, /listener and its HTTP server come back\..* connections, services .* do not/s);
   });
 
+  test("of node logs follows the name of the file, which another one gets when it is full", async () => {
+    const { stdout } = await portway("node logs --help");
+    assert.match(stdout, /tail -F /);
+  });
+
   test("needs no daemon", async () => {
     const daemon = new FakeDaemon();
     await portway("node create --help", { daemon });

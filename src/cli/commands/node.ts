@@ -44,7 +44,8 @@ started and added listeners do not: create them again.`,
   node
     .verb("logs [NAME]", "Print where the log of a node is")
     .does(describing, async () => (await import("../actions/node.js")).logs)
-    .examples('tail -f "$(portway node logs n1)"');
+    .remarks("The file is there from the first line on. A full one is renamed, and a new one begins.")
+    .examples('tail -F "$(portway node logs n1)"');
 }
 
 function describeCreate(create: CliCommand, describing: Describing): void {
