@@ -10,7 +10,7 @@ import { type Home, homeAt } from "../home/home.js";
 import { type HomePart, makeDirectory, noteMade } from "../home/made-parts.js";
 import { inheritedDescriptors } from "./inherited.js";
 import type { DaemonStart } from "./io.js";
-import { deadLockHolder } from "./lock-holder.js";
+import { deadLockHolder, lockHolder } from "./lock-holder.js";
 import { accepts } from "./socket-probe.js";
 import { takeStartLock } from "./start-lock.js";
 
@@ -139,6 +139,13 @@ class Start {
   }
 
   #late(): PortwayError {
+    const holder = lockHolder(this.#home)?.pid;
+    if (holder !== undefined && holder !== this.#child?.process.pid) {
+      // Somebody tidied up: its socket is gone.
+      return unreachable(
+        `process ${holder} is the daemon of ${this.#home.path} and can't be reached at ${this.#home.socketPath}; \`portway reset\` ends it`,
+      );
+    }
     const who =
       this.#child === undefined ? "no daemon answers" : "the daemon was started and does not answer";
     if (this.#child !== undefined) this.#said = this.#child.said();

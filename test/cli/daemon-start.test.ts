@@ -146,6 +146,16 @@ describe("no daemon", () => {
     });
   });
 
+  test("that has the home and lost its socket is named", async () => {
+    const { lockPath, runDirectory, socketPath } = homeAt(home);
+    mkdirSync(runDirectory, { recursive: true });
+    writeFileSync(lockPath, formatLockRecord(ownRecord));
+    await assert.rejects(ensure({ env: { PORTWAY_PRETEND: "silent" }, ownStartMs: 500 }), {
+      code: "daemon_unreachable",
+      message: `process ${process.pid} is the daemon of ${home} and can't be reached at ${socketPath}; \`portway reset\` ends it`,
+    });
+  });
+
   test("that another client starts is waited for longer than it was given", async () => {
     const { runDirectory } = homeAt(home);
     mkdirSync(runDirectory, { recursive: true });
