@@ -56,6 +56,8 @@ export class ByteSocket {
   #linger: NodeJS.Timeout | undefined;
   /** Where the next read goes. */
   #room: Buffer | undefined;
+  /** From then on Node reads with the handle that it has. */
+  #hasRead = false;
 
   private constructor(
     user: ByteSocketUser,
@@ -278,12 +280,14 @@ export class ByteSocket {
 
   #nextRoom(): Buffer {
     const buffer = this.#closed ? discarded : this.#user.readBuffer();
-    if (buffer === this.#room) return sameAgain;
+    // Each address of a name is dialed with a new handle, which has no buffer yet.
+    if (buffer === this.#room && this.#hasRead) return sameAgain;
     this.#room = buffer;
     return buffer;
   }
 
   #onRead(length: number): boolean {
+    this.#hasRead = true;
     if (!this.#closed) handleRead(this.#user, length, length === this.#room?.length);
     return true;
   }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import dns, { type LookupAddress } from "node:dns";
 import { once } from "node:events";
 import net from "node:net";
 import { describe, type TestContext, test } from "node:test";
@@ -88,6 +89,27 @@ for (const plainSockets of [false, true]) {
   }
 
   describe(plainSockets ? "a byte socket with documented interfaces" : "a byte socket", () => {
+    test("reads what the second address of a name sends when nothing listens at the first", {
+      timeout,
+    }, async (t) => {
+      const server = net.createServer((peer) => peer.end("hello")).listen(0, "127.0.0.1");
+      t.after(() => server.close());
+      await once(server, "listening");
+      const { port } = server.address() as net.AddressInfo;
+      const addresses = ["127.0.0.2", "127.0.0.1"].map((address) => ({ address, family: 4 }));
+      const lookup = (_: string, __: object, done: (error: null, found: LookupAddress[]) => void): void => {
+        process.nextTick(done, null, addresses);
+      };
+      t.mock.method(dns, "lookup", lookup as unknown as typeof dns.lookup);
+      const user = new Recorder();
+      const dialed = ByteSocket.dial({ host: "several.invalid", port, plainSockets }, user, (socket) =>
+        socket.resume(),
+      );
+      t.after(() => dialed.destroy());
+      await user.end.promise;
+      assert.equal(user.bytes.toString(), "hello");
+    });
+
     for (const side of ["dialed", "accepted"] as const) {
       test(`reads nothing before it is resumed (${side})`, { timeout }, async (t) => {
         const { user, socket, peer } = await connect(t, side);
@@ -260,6 +282,11 @@ for (const plainSockets of [false, true]) {
       await once(server, "listening");
       const { port } = server.address() as net.AddressInfo;
       const accepted = once(server, "connection");
+      const addresses = ["127.0.0.2", "127.0.0.1"].map((address) => ({ address, family: 4 }));
+      const lookup = (_: string, __: object, done: (error: null, found: LookupAddress[]) => void): void => {
+        process.nextTick(done, null, addresses);
+      };
+      t.mock.method(dns, "lookup", lookup as unknown as typeof dns.lookup);
       const user = new Recorder();
       const dialed = { host: "127.0.0.1", port, plainSockets };
       const socket = ByteSocket.dial(dialed, user, () => assert.fail("connected"));
