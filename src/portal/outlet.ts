@@ -58,8 +58,9 @@ export class Outlet implements Worker, Disposable {
     }
     if (!this.#accepting) return this.#refuse(message);
     if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
-      this.counts.sessionFailed("too_many_sessions");
-      return this.#refuse(message);
+      const outcome = this.#refuse(message);
+      if (outcome === undefined) this.counts.sessionFailed("too_many_sessions");
+      return outcome;
     }
     this.#open(message, message.return.keep());
     return undefined;
@@ -80,11 +81,15 @@ export class Outlet implements Worker, Disposable {
     this.#registration[Symbol.dispose]();
   }
 
-  /** Says what `Outlet` says for a target that can't be connected, and keeps nothing. */
+  /**
+   * Says what `Outlet` says for a target that can't be connected, and keeps nothing: without room for both, both are said
+   * when there is some. An end that has heard a pong passes over another, and without the disconnect it would wait for ever.
+   */
   #refuse({ return: onward, entrance }: Message): Outcome {
     const back = Route.of(Address.random());
     for (const payload of [pong, disconnect]) {
-      this.#options.router.forward(Message.of({ onward, return: back, payload, entrance }));
+      const outcome = this.#options.router.forward(Message.of({ onward, return: back, payload, entrance }));
+      if (typeof outcome === "object") return outcome;
     }
     return undefined;
   }

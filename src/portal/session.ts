@@ -50,7 +50,7 @@ export interface SessionUser {
   /** Bytes that came from (in) and went to (out) the local program. */
   bytesIn(count: number): void;
   bytesOut(count: number): void;
-  /** Over, and so is the local stream: what was queued for the program has left, or is given up. */
+  /** Over, and nothing of it is left: what was queued, for the program or for the far end, has left or is given up. */
   ended(end: SessionEnd): void;
   /** The far end said that it is over: how the local stream is to be closed. Absent: "end". */
   remoteEnded?(hadData: boolean): "end" | "reset";
@@ -95,7 +95,7 @@ const nobody: GateWaiter = { gateOpened() {} };
  * What can't be sent along the route is kept, one message of it, and the local program is not read meanwhile; what the
  * local program does not take stops the connection that brings it, until it is cut off. When the connection that it
  * hears from is lost, it ends: the far end can't reach it any more. An ended one *lingers* while its program still takes
- * what was queued.
+ * what was queued, and while its last word waits for room.
  */
 export class Session implements Worker, LocalStreamUser {
   readonly address = Address.random();
@@ -109,6 +109,7 @@ export class Session implements Worker, LocalStreamUser {
   #remote: Route | undefined;
   #state: "opening" | "open" | "ended" = "opening";
   #endedAs: SessionEnd = "closed";
+  #isSettled = false;
   /** While it lingers: what gives the program up that takes nothing. */
   #lingering: Gate | undefined;
   /** Messages that the route's first hop did not take: data or a signal, then possibly the last signal. */
@@ -335,8 +336,10 @@ export class Session implements Worker, LocalStreamUser {
         return;
       }
     }
-    if (this.#state === "ended") this.#leave();
-    else if (this.#state === "open") this.#stream?.resume();
+    if (this.#state === "ended") {
+      this.#leave();
+      this.#settle();
+    } else if (this.#state === "open") this.#stream?.resume();
   }
 
   #send(message: Message, backing: Backing | undefined): Outcome {
@@ -356,8 +359,10 @@ export class Session implements Worker, LocalStreamUser {
 
   #routeFailed(): void {
     this.#dropUnsent();
-    if (this.#state === "ended") this.#leave();
-    else this.#end("route_failed", "reset");
+    if (this.#state === "ended") {
+      this.#leave();
+      this.#settle();
+    } else this.#end("route_failed", "reset");
   }
 
   /** The connection that it hears from. */
@@ -423,6 +428,14 @@ export class Session implements Worker, LocalStreamUser {
     this.#lingering = undefined;
     this.#stream?.reset();
     this.#stream = undefined;
-    this.#user.ended(end);
+    this.#endedAs = end;
+    this.#settle();
+  }
+
+  /** Whoever counts sessions counts this one until it keeps nothing: a peer that takes no answer must not pile them up. */
+  #settle(): void {
+    if (this.#isSettled || this.#stream !== undefined || this.#unsent.length > 0) return;
+    this.#isSettled = true;
+    this.#user.ended(this.#endedAs);
   }
 }

@@ -9,11 +9,12 @@ import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 import { Inlet, type InletOptions } from "../../src/portal/inlet.js";
 import { Outlet, type OutletOptions } from "../../src/portal/outlet.js";
-import { disconnect, pong } from "../../src/portal/portal-message.js";
+import { disconnect, ping, pong } from "../../src/portal/portal-message.js";
 import { sessionLimits } from "../../src/portal/session.js";
 import type { Link } from "../../src/routing/link.js";
 import type { Router } from "../../src/routing/router.js";
-import { createTestNode } from "../support/router-pair.js";
+import type { Outcome } from "../../src/routing/worker.js";
+import { createTestGate, createTestNode } from "../support/router-pair.js";
 
 const outletAddress = Address.local("outlet");
 const link: Link = {
@@ -174,6 +175,43 @@ test("an outlet that takes no more sessions refuses at once", async () => {
   out.drain();
   assert.deepEqual(await talk(opened.bound.port, ""), refused);
   assert.deepEqual(opened.counts.view().failed, { target_refused: 2 });
+});
+
+test("sessions whose refusal nobody takes count for the limit, and what is beyond it waits with them", async () => {
+  const full = createTestGate();
+  let room = 0;
+  const heard: number[] = [];
+  const far = Address.local("far");
+  router.register(
+    far,
+    {
+      handle({ payload }): Outcome {
+        if (room === 0) return full;
+        room -= 1;
+        heard.push(payload[0]!);
+        return undefined;
+      },
+    },
+    { kind: "reply" },
+  );
+  const out = outlet(1, { maxSessions: 2 });
+  const refused = (): number => out.counts.view().failed["target_refused"] ?? 0;
+  const ask = (): Outcome =>
+    router.send(Message.of({ onward: Route.of(outletAddress), return: Route.of(far), payload: ping }));
+  assert.deepEqual([ask(), ask()], [undefined, undefined]);
+  while (refused() < 2) await new Promise(setImmediate);
+  assert.equal(ask(), full);
+  room = 1;
+  assert.equal(ask(), full);
+  room = 2;
+  assert.equal(ask(), undefined);
+  assert.deepEqual(heard, [pong[0], pong[0], disconnect[0]]);
+  assert.deepEqual(out.counts.view().failed, { target_refused: 2, too_many_sessions: 1 });
+  room = Number.POSITIVE_INFINITY;
+  full.open();
+  assert.equal(heard.length, 7);
+  assert.equal(ask(), undefined);
+  while (refused() < 3) await new Promise(setImmediate);
 });
 
 test("what a program has not taken of a session that has ended keeps it open, and goes with the inlet", async () => {

@@ -145,6 +145,23 @@ test("what the route does not take is kept, the program is not read, and all goe
   assert.equal(router.find(session.address), undefined);
 });
 
+test("a session is over only when its last word has left, or can't leave any more", () => {
+  for (const outcome of [undefined, "not_connected"] as const) {
+    const gate = createTestGate();
+    session = make(remote);
+    session.open(remote);
+    end = undefined;
+    answer = () => gate;
+    session.ended();
+    assert.equal(end, undefined);
+    answer = () => outcome;
+    gate.open();
+    assert.equal(end, "local_ended");
+    assert.equal(router.find(session.address), undefined);
+  }
+  assert.deepEqual(sent, ["02"]);
+});
+
 test("a gate that closes again is waited at again, and nothing is doubled", () => {
   const gate = createTestGate();
   session.open(remote);

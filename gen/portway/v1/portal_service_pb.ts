@@ -321,7 +321,7 @@ export const OutletStatusSchema: GenMessage<OutletStatus> = /*@__PURE__*/
  */
 export type PortalSessions = Message<"portway.v1.PortalSessions"> & {
   /**
-   * Open now; one that has ended counts until its local program has taken what was queued for it.
+   * Open now; one that has ended counts until what was queued, for its local program or the far end, has left.
    *
    * @generated from field: uint32 open = 1;
    */
