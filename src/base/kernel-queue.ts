@@ -1,12 +1,16 @@
 import { readFile, readlink } from "node:fs/promises";
 
-/** Sockets that are asked about in one turn are looked up in one reading of the tables. */
-let reading: Promise<readonly string[]> | undefined;
+/** Bytes that wait in a socket, to be sent or for their acknowledgement, by the socket's inode. */
+type Sending = ReadonlyMap<string, number>;
+
+/** The last reading of the tables that was asked for. */
+let last: Promise<unknown> = Promise.resolve();
+/** The one that has not begun: all who ask before it does share it, however many a peer makes ask. */
+let next: Promise<Sending> | undefined;
 
 /**
  * How many bytes the system has taken to send on a TCP socket that the peer's system has not acknowledged. Undefined
- * where that is not told: on other systems than Linux, and without /proc. Takes time in proportion to the sockets of the
- * machine. Never rejects.
+ * where that is not told: on other systems than Linux, and without /proc. Never rejects.
  *
  * proc_pid_net(5): a line for each socket, with tx_queue:rx_queue (hexadecimal) in the fifth place and the inode in the
  * tenth.
@@ -14,25 +18,34 @@ let reading: Promise<readonly string[]> | undefined;
 export async function unacknowledgedBytes(fd: number): Promise<number | undefined> {
   try {
     const inode = /^socket:\[(\d+)\]$/.exec(await readlink(`/proc/self/fd/${fd}`))?.[1];
-    if (inode === undefined) return undefined;
-    const line = new RegExp(`^ *\\d+:(?: +\\S+){3} ([0-9A-F]+):(?:\\S+ +){5}${inode} `, "m");
-    for (const table of await tables()) {
-      const sending = line.exec(table)?.[1];
-      if (sending !== undefined) return Number.parseInt(sending, 16);
-    }
+    return inode === undefined ? undefined : (await sending()).get(inode);
   } catch {
     // Not told here.
+    return undefined;
   }
-  return undefined;
 }
 
-function tables(): Promise<readonly string[]> {
-  if (reading !== undefined) return reading;
-  reading = Promise.all(
-    ["tcp", "tcp6"].map((name) => readFile(`/proc/self/net/${name}`, "latin1").catch(() => "")),
-  );
-  setImmediate(() => {
-    reading = undefined;
+const nextTurn = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve));
+
+/** One reading after another: each takes time in proportion to the sockets of the machine. */
+function sending(): Promise<Sending> {
+  if (next !== undefined) return next;
+  const reading = last.then(nextTurn).then(() => {
+    next = undefined;
+    return read();
   });
+  next = reading;
+  last = reading;
   return reading;
 }
+
+async function read(): Promise<Sending> {
+  const tables = await Promise.all(
+    ["tcp", "tcp6"].map((name) => readFile(`/proc/self/net/${name}`, "latin1").catch(() => "")),
+  );
+  const found = new Map<string, number>();
+  for (const line of tables.join("").matchAll(socketLine)) found.set(line[2]!, Number.parseInt(line[1]!, 16));
+  return found;
+}
+
+const socketLine = /^ *\d+:(?: +\S+){3} ([0-9A-F]+):(?:\S+ +){5}(\d+) /gm;

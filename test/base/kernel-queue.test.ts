@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { openSync } from "node:fs";
+import files from "node:fs/promises";
+import { syncBuiltinESMExports } from "node:module";
 import net from "node:net";
 import { test } from "node:test";
 import { unacknowledgedBytes } from "../../src/base/kernel-queue.js";
+import { deferred } from "../../src/base/signals.js";
 
 const onLinux = { timeout: 20_000, skip: process.platform !== "linux" && "the system does not tell" };
 const fdOf = (socket: net.Socket): number => (socket as unknown as { _handle: { fd: number } })._handle.fd;
@@ -29,6 +32,32 @@ for (const host of ["127.0.0.1", "::1"]) {
     while ((await unacknowledgedBytes(fdOf(socket))) !== 0) await new Promise(setImmediate);
   });
 }
+
+test("all who ask while the tables are read share the next reading", onLinux, async (t) => {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const socket = net.connect((server.address() as net.AddressInfo).port, "127.0.0.1");
+  t.after(() => socket.destroy());
+  await once(socket, "connect");
+  const held = deferred<string>();
+  const readFile = t.mock.method(files, "readFile", () => held.promise);
+  syncBuiltinESMExports();
+  t.after(() => {
+    readFile.mock.restore();
+    syncBuiltinESMExports();
+  });
+  const asked: Promise<number | undefined>[] = [];
+  for (let times = 50; times > 0; times -= 1) {
+    asked.push(unacknowledgedBytes(fdOf(socket)));
+    await new Promise(setImmediate);
+  }
+  while (readFile.mock.callCount() === 0) await new Promise(setImmediate);
+  held.resolve("");
+  await Promise.all(asked);
+  // One under way, the next one, and one for whoever was late: of two tables each.
+  assert.ok(readFile.mock.callCount() <= 6, `${readFile.mock.callCount()}`);
+});
 
 test("what is no socket, or is not open, has no such bytes", onLinux, async () => {
   assert.equal(await unacknowledgedBytes(openSync("/dev/null", "r")), undefined);
