@@ -31,6 +31,8 @@ export interface DialedConnectionOptions {
 
 const firstRetryMs = 100;
 const defaultMaxRetryMs = 3_000;
+/** A link that ends sooner than this is no reason to dial again sooner: a peer may end each one at once. */
+const lastingMs = 500;
 
 /**
  * A connection that someone wants: it keeps its worker address for life, and whenever it has no link it dials, again
@@ -46,6 +48,7 @@ export class DialedConnection implements Link {
   readonly #stop = new AbortController();
   readonly #probe: PathProbe | undefined;
   #links = 0;
+  #upSinceMs = 0;
   #lastError: Error | undefined;
   #nextRetryTimeMs: number | undefined;
   #retry: Disposable | undefined;
@@ -142,9 +145,10 @@ export class DialedConnection implements Link {
   }
 
   #attach(connection: Connection): ConnectionWorker {
-    const { peer, log, changed } = this.#options;
+    const { peer, clock, log, changed } = this.#options;
     this.worker.attach(connection);
     this.#links += 1;
+    this.#upSinceMs = clock.monotonicMs();
     this.#lastError = undefined;
     this.#liveness.succeeded();
     this.#liveness.condition("Connected", true);
@@ -156,7 +160,6 @@ export class DialedConnection implements Link {
     // The user must be in place before anyone sends.
     queueMicrotask(() => {
       if (!this.isUp) return;
-      this.#backoff.reset();
       changed();
       this.#probe?.start();
       for (const listener of [...this.#listeners]) listener.up();
@@ -166,7 +169,8 @@ export class DialedConnection implements Link {
 
   #linkLost(reason: CloseReason, cause: Error | undefined): void {
     if (this.#stop.signal.aborted) return;
-    const { peer, log } = this.#options;
+    const { peer, clock, log } = this.#options;
+    if (clock.monotonicMs() - this.#upSinceMs >= lastingMs) this.#backoff.reset();
     const where = formatSocketAddress(peer);
     log.info("connection.lost", { peer: where, reason: this.#renewal?.message ?? reason });
     const said =
