@@ -1,5 +1,5 @@
 import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
-import { lookup } from "node:dns";
+import dns from "node:dns";
 import { isIP } from "node:net";
 import { deferred } from "../../base/signals.js";
 import { bindError } from "../../base/socket-errors.js";
@@ -46,8 +46,8 @@ export class DatagramSocket {
   /** Rejects with `address_in_use`, `address_not_available`, `port_privileged`. */
   static async bind(bind: SocketAddress, user: DatagramSocketUser): Promise<DatagramSocket> {
     try {
-      const { address, family } = await resolve(bind.host);
-      const socket = createSocket(family === 6 ? "udp6" : "udp4");
+      const [address] = await addressesOf(bind.host);
+      const socket = createSocket(typeFor(address));
       await settled(socket, (done) => socket.bind({ address, port: bind.port, exclusive: true }, done));
       return new DatagramSocket(socket, user);
     } catch (error) {
@@ -55,12 +55,11 @@ export class DatagramSocket {
     }
   }
 
-  /** A socket that hears from `peer` alone. Rejects with the error of the look-up or of the operating system. */
+  /** A socket that hears from `peer`, an IP address, alone. Rejects with the error of the operating system. */
   static async connect(peer: SocketAddress, user: DatagramSocketUser): Promise<DatagramSocket> {
-    const { address, family } = await resolve(peer.host);
-    const socket = createSocket(family === 6 ? "udp6" : "udp4");
-    await settled(socket, (done) => socket.connect(peer.port, address, done));
-    return new DatagramSocket(socket, user, { host: address, port: peer.port });
+    const socket = createSocket(typeFor(peer.host));
+    await settled(socket, (done) => socket.connect(peer.port, peer.host, done));
+    return new DatagramSocket(socket, user, peer);
   }
 
   /** Sends to the peer of a connected socket. */
@@ -111,13 +110,18 @@ async function settled(socket: Socket, begin: (done: () => void) => void): Promi
   }
 }
 
-function resolve(host: string): Promise<{ readonly address: string; readonly family: number }> {
-  const family = isIP(host);
-  if (family !== 0) return Promise.resolve({ address: host, family });
-  const outcome = deferred<{ address: string; family: number }>();
-  lookup(host, (error, address, found) => {
-    if (error === null) outcome.resolve({ address, family: found });
-    else outcome.reject(error);
+/** The IP addresses of a host, of which there is one at least. Rejects with the error of the look-up. */
+export function addressesOf(host: string): Promise<[string, ...string[]]> {
+  if (isIP(host) !== 0) return Promise.resolve([host]);
+  const outcome = deferred<[string, ...string[]]>();
+  dns.lookup(host, { all: true }, (error, found) => {
+    const [first, ...others] = found?.map(({ address }) => address) ?? [];
+    if (first === undefined) outcome.reject(error);
+    else outcome.resolve([first, ...others]);
   });
   return outcome.promise;
+}
+
+function typeFor(address: string): "udp4" | "udp6" {
+  return isIP(address) === 6 ? "udp6" : "udp4";
 }

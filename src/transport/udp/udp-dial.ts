@@ -14,7 +14,10 @@ import type { UdpOptions } from "./udp-options.js";
 export interface UdpDialOptions {
   readonly limits: Required<UdpOptions>;
   readonly budget: AssemblyBudget;
+  /** As it is called in errors. */
   readonly peer: SocketAddress;
+  /** Its IP address, or the one of them that is tried. */
+  readonly address: string;
   readonly attach: Attach;
   /** Called once, when nothing is left of it. */
   readonly gone: (dial: UdpDial) => void;
@@ -91,9 +94,9 @@ export class UdpDial implements DatagramSocketUser {
   }
 
   async #begin(): Promise<void> {
-    const { limits, budget, peer, attach } = this.#options;
-    const { clock, dialTimeoutMs } = limits;
-    this.#timer = clock.after(dialTimeoutMs, () => this.fail(`no answer within ${dialTimeoutMs} ms`));
+    const { limits, budget, attach } = this.#options;
+    const { clock } = limits;
+    const peer = { host: this.#options.address, port: this.#options.peer.port };
     let socket: DatagramSocket;
     try {
       socket = await DatagramSocket.connect(peer, this);
@@ -119,7 +122,6 @@ export class UdpDial implements DatagramSocketUser {
       gone: (_connection, reason, error) => this.#gone(reason, error),
     });
     this.#ask();
-    this.#timer?.[Symbol.dispose]();
     this.#timer = clock.after(askAgainMs[0]!, this.#tick);
     this.#silence = clock.after(limits.dialSilenceMs, () => {
       if (this.#connection !== undefined) this.#ready(this.#connection);
@@ -210,11 +212,8 @@ export class UdpDial implements DatagramSocketUser {
   }
 
   #reject(why: string, cause: Error | undefined): void {
-    const peer = formatSocketAddress(this.#options.peer);
     this.#outcome.promise.catch(() => {});
-    this.#outcome.reject(
-      new PortwayError("connect_failed", `can't connect to ${peer}: ${why}`, { peer }, { cause }),
-    );
+    this.#outcome.reject(connectFailed(this.#options.peer, why, cause));
   }
 
   #end(): void {
@@ -225,6 +224,12 @@ export class UdpDial implements DatagramSocketUser {
     this.#socket?.close();
     this.#options.gone(this);
   }
+}
+
+export function connectFailed(peer: SocketAddress, why: string, cause?: Error): PortwayError {
+  const where = formatSocketAddress(peer);
+  const said = `can't connect to ${where}: ${why}`;
+  return new PortwayError("connect_failed", said, { peer: where }, { cause });
 }
 
 /** Errors that say that what is sent does not get there, now and as long as nothing is changed. */

@@ -1,5 +1,6 @@
 import { PortwayError } from "../../base/errors.js";
-import { abortable } from "../../base/signals.js";
+import { abortable, deferred } from "../../base/signals.js";
+import { connectReason } from "../../base/socket-errors.js";
 import { transportType } from "../../model/address.js";
 import { formatSocketAddress, type SocketAddress } from "../../model/socket-address.js";
 import type {
@@ -11,7 +12,8 @@ import type {
   Transport,
 } from "../transport.js";
 import { AssemblyBudget } from "./assembly-budget.js";
-import { UdpDial } from "./udp-dial.js";
+import { addressesOf } from "./datagram-socket.js";
+import { connectFailed, UdpDial } from "./udp-dial.js";
 import { UdpListener } from "./udp-listener.js";
 import { resolveUdpOptions, type UdpOptions } from "./udp-options.js";
 
@@ -37,15 +39,49 @@ export class UdpTransport implements Transport {
   /**
    * Resolves when the peer has answered, at once for another Portway node; or when it has said nothing for
    * `dialSilenceMs`: there may be a node of another make, or nobody. Rejects if the machine there says that nothing
-   * listens.
+   * listens. Of a name with several addresses the first counts that is not refused.
    */
   async dial(peer: SocketAddress, attach: Attach, { signal }: DialWaitOptions = {}): Promise<Connection> {
     signal?.throwIfAborted();
     if (this.#closed) throw stopped();
+    let failure: unknown;
+    for (const address of await this.#lookUp(peer, signal)) {
+      if (this.#closed) throw stopped();
+      try {
+        return await this.#dialAt(address, peer, attach, signal);
+      } catch (error) {
+        signal?.throwIfAborted();
+        failure ??= error;
+      }
+    }
+    throw failure;
+  }
+
+  async #lookUp(peer: SocketAddress, signal: AbortSignal | undefined): Promise<readonly string[]> {
+    const { clock, dialTimeoutMs } = this.#limits;
+    const late = deferred<never>();
+    using _timer = clock.after(dialTimeoutMs, () =>
+      late.reject(connectFailed(peer, `no answer within ${dialTimeoutMs} ms`)),
+    );
+    try {
+      return await abortable(Promise.race([addressesOf(peer.host), late.promise]), signal);
+    } catch (error) {
+      if (error instanceof PortwayError || signal?.aborted === true) throw error;
+      throw connectFailed(peer, connectReason(error as Error), error as Error);
+    }
+  }
+
+  async #dialAt(
+    address: string,
+    peer: SocketAddress,
+    attach: Attach,
+    signal: AbortSignal | undefined,
+  ): Promise<Connection> {
     const dial: UdpDial = new UdpDial({
       limits: this.#limits,
       budget: this.#budget,
       peer,
+      address,
       attach,
       gone: () => this.#dials.delete(dial),
     });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { createSocket, type Socket } from "node:dgram";
+import dns from "node:dns";
 import { once } from "node:events";
 import { describe, type TestContext, test } from "node:test";
 import { Message } from "../../../src/model/message.js";
@@ -522,3 +523,35 @@ async function addressOfDialer(peer: PlainPeer): Promise<SocketAddress> {
   assert.equal(peer.lastNotice.kind, "hello");
   return peer.lastSender!;
 }
+
+test("a name with several addresses is dialed at the next one where nothing listens at the first", {
+  timeout,
+}, async (t) => {
+  const found = ["127.0.0.2", "127.0.0.1"].map((address) => ({ address, family: 4 }));
+  // Node looks up IP addresses as well.
+  const lookup = dns.lookup as (host: string, options: object, done: (...answer: unknown[]) => void) => void;
+  const lookUp: typeof lookup = (host, options, done) => {
+    if (host === "several.invalid") process.nextTick(done, null, found);
+    else lookup(host, options, done);
+  };
+  t.mock.method(dns, "lookup", lookUp as typeof dns.lookup);
+  const [dialing, listening] = [new UdpTransport(), new UdpTransport()];
+  t.after(() => {
+    dialing.close();
+    listening.close();
+  });
+  const { bound } = await listening.listen(bind, () => new CollectingUser());
+  let attached = 0;
+  const dial = ({ port }: SocketAddress): Promise<Connection> =>
+    dialing.dial({ host: "several.invalid", port }, () => {
+      attached += 1;
+      return new CollectingUser();
+    });
+  const connection = await dial(bound);
+  assert.deepEqual([connection.peer, attached], [bound, 1]);
+  await assert.rejects(dial({ host: "", port: 1 }), {
+    code: "connect_failed",
+    message: "can't connect to several.invalid:1: nothing listens there (connection refused)",
+  });
+  assert.equal(attached, 1);
+});
