@@ -72,6 +72,8 @@ interface Contest {
 const trustMs = 1_000;
 /** Who claims and releases names all the time is given no more than one a second. */
 const grantsPerMs = 1 / 1_000;
+/** Of the way to a client: all that goes through its relay carries it, and a small message must not become a large one. */
+const maxBackBytes = 1_024;
 /** Refusals are logged no more often than this; the count in the line tells of those between. */
 const refusalLogIntervalMs = 1_000;
 
@@ -128,6 +130,7 @@ class Service implements RelayService, Worker {
     if (arrival === undefined) return "refused";
     // The connection and the client's own address at least: what would be left of less leads nowhere else.
     if (message.return.length < 2) return "route_exhausted";
+    if (message.return.byteLength > maxBackBytes) return "route_too_long";
     const text = decodeText(message.payload);
     if (text === undefined) return "malformed_payload";
     const isAnyName = text === anyName;

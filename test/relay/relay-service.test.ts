@@ -258,6 +258,22 @@ test("what is no BARE string of UTF-8, or far too long for a name, is dropped as
   assert.deepEqual(guest.connection.listener.sent, []);
 });
 
+test("a registration from so far away that its route would make every message a large one is dropped", async () => {
+  const host = createHost();
+  const guest = new Guest(host);
+  // An address of 36 bytes each, and the connection's, which the host puts in front.
+  const far = (hops: number): Route =>
+    Route.of(...Array.from({ length: hops - 1 }, () => Address.random()), guest.client);
+  guest.send(["static_forwarding_service"], bare("near"), far(27));
+  guest.send(["static_forwarding_service"], bare("far"), far(28));
+  await settled();
+  assert.deepEqual(
+    host.service.registrations().map(({ id }) => id),
+    ["near"],
+  );
+  assert.equal(droppedAt(host.router)["route_too_long"], 1);
+});
+
 test("a registration that leads nowhere but to the connection, or that comes from the node itself, is dropped", async () => {
   const host = createHost();
   const guest = new Guest(host);
