@@ -19,8 +19,14 @@ const sharedRoom = shared.bytes.subarray(headRoomBytes);
  * back.
  */
 const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
-/** Data below this is copied while a write is under way, so that a few bytes do not keep a large buffer. */
-const copyBytes = 16 * 1024;
+/** A smaller read than this gives it back. */
+const smallReadBytes = 16 * 1024;
+/**
+ * Data below this is copied while a write is under way, so that what waits keeps no more than three times its bytes: a
+ * connection's read buffer has room for three such pieces, and a peer may put just one into each. Our own ends send more
+ * at a time when there is much.
+ */
+const copyBytes = 40 * 1024;
 /** What a piece of data costs beside its bytes while it is queued. */
 const pieceBytes = 256;
 
@@ -165,7 +171,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
       if (lastLength === sharedRoom.length) this.#own = pool.take();
       return;
     }
-    if (lastLength < copyBytes) this.#own = undefined;
+    if (lastLength < smallReadBytes) this.#own = undefined;
     else if (own.isHeld) {
       // Behind what was read, with just the room that its head took: they leave as one. A head that was not made yet, or
       // elsewhere, tells nothing: what `headStart` says is then of another message.

@@ -243,13 +243,27 @@ test("a stream that is reset while it writes lets go of what it held, once the b
   const backing = new CountedBacking();
   stream.write(Buffer.alloc(16 * mib), backing);
   await new Promise(setImmediate);
-  stream.write(Buffer.alloc(20_000), backing);
+  stream.write(Buffer.alloc(maxDataBytes), backing);
   assert.equal(backing.holds, 2);
   stream.reset();
   assert.equal(backing.holds, 1, "what was not given to the system is free at once");
   await backing.free.promise;
   stream.write(Buffer.alloc(20_000), backing);
   assert.equal(backing.holds, 0);
+});
+
+test("what waits behind a write is copied if it could keep much more than itself in memory", {
+  timeout,
+}, async (t) => {
+  const { stream, peer } = await connect(t, () => true);
+  peer.pause();
+  const backing = new CountedBacking();
+  stream.write(Buffer.alloc(16 * mib), backing);
+  await new Promise(setImmediate);
+  stream.write(Buffer.alloc(39_000), backing);
+  assert.equal(backing.holds, 1);
+  stream.write(Buffer.alloc(maxDataBytes), backing);
+  assert.equal(backing.holds, 2);
 });
 
 test("lone pieces leave at once, and the one that is not all taken is held until it has left", {
