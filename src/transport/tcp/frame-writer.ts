@@ -10,6 +10,11 @@ import { WrittenRoutes } from "../../wire/route-memory.js";
 
 /** Payloads up to this size are copied next to their header; larger ones are referred to. */
 const maxCopiedBytes = 16 * 1024;
+/**
+ * The same behind a write that is under way, which may last: what waits then keeps no more than some three times its
+ * bytes, where one piece of 16 KB in each read buffer kept eight times. What a portal sends when there is much is larger.
+ */
+const maxCopiedBehindBytes = 40 * 1024;
 const batchBytes = 128 * 1024;
 /** Queued bytes that are not worth gathering more for. */
 const enoughBytes = 64 * 1024;
@@ -104,7 +109,11 @@ export class FrameWriter implements Deferring {
   /** `size` are the bytes of its frame. */
   put(message: Message, size = frameBytes(message)): void {
     if (this.#closed) return;
-    if (message.payloadBytes <= maxCopiedBytes) {
+    const { payloadBytes } = message;
+    if (
+      payloadBytes <= maxCopiedBytes ||
+      (payloadBytes <= maxCopiedBehindBytes && this.#inFlight !== undefined)
+    ) {
       const room = this.#room(size);
       const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
       this.#commit(writeTail(room.bytes, copyPayload(room, at, message.cargo), message) - this.#batchEnd);

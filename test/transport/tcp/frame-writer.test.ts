@@ -201,6 +201,20 @@ test("a write that is under way keeps its bytes after close, until free", async 
   assert.equal(under!.holds, 0);
 });
 
+test("what waits behind a write is copied if it could keep much more than itself in memory", () => {
+  const sink = new ScriptedSink();
+  sink.takesAtOnce = () => false;
+  const writer = new FrameWriter(sink, () => {});
+  const [first, copied, kept] = [17_000, 40_000, 42_000].map(
+    (bytes) => new FragileBacking(Buffer.alloc(bytes, 1)),
+  );
+  writer.put(messageOf(first!.bytes, first));
+  writer.flush();
+  writer.put(messageOf(copied!.bytes, copied));
+  writer.put(messageOf(kept!.bytes, kept));
+  assert.deepEqual([first!.holds, copied!.holds, kept!.holds], [2, 1, 2]);
+});
+
 test("what is put in one call leaves in one write when the call is over", async () => {
   const sink = new ScriptedSink();
   const writer = new FrameWriter(sink, () => {});
