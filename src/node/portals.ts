@@ -127,8 +127,8 @@ export class Portals {
     const { outlet } = entry;
     this.#outlets.remove(entry);
     outlet[Symbol.dispose]();
-    for (const gone of this.#leaving) if (gone.counts.open === 0) this.#leaving.delete(gone);
-    if (outlet.counts.open > 0) this.#leaving.add(outlet);
+    for (const gone of this.#leaving) if (!gone.hasSessions) this.#leaving.delete(gone);
+    if (outlet.hasSessions) this.#leaving.add(outlet);
     this.#options.log.info("outlet.deleted", { outlet: id });
   }
 

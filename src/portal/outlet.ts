@@ -66,6 +66,11 @@ export class Outlet implements Worker, Disposable {
     return undefined;
   }
 
+  /** Open ones, and those that wait for the target. */
+  get hasSessions(): boolean {
+    return this.#sessions.size > 0;
+  }
+
   /** Opens no more sessions. */
   drain(): void {
     this.#accepting = false;

@@ -214,6 +214,19 @@ test("sessions whose refusal nobody takes count for the limit, and what is beyon
   while (refused() < 3) await new Promise(setImmediate);
 });
 
+test("an outlet has sessions from their ping to their end", async () => {
+  const out = outlet(await target(() => {}));
+  const opened = await inlet();
+  const client = net.connect(opened.bound.port, "127.0.0.1");
+  undo.push(() => void client.destroy());
+  while (!out.hasSessions) await new Promise(setImmediate);
+  assert.equal(out.counts.open, 0);
+  while (out.counts.open === 0) await new Promise(setImmediate);
+  client.destroy();
+  while (out.hasSessions) await new Promise(setImmediate);
+  assert.equal(out.counts.open, 0);
+});
+
 test("what a program has not taken of a session that has ended keeps it open, and goes with the inlet", async () => {
   const bytes = Buffer.alloc(24 * 1024 * 1024, 7);
   const out = outlet(await target((socket) => socket.end(bytes)));
