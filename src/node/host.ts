@@ -10,6 +10,7 @@ import { NodeHttpServer } from "./http-server.js";
 import { Node } from "./node.js";
 import { nodeOfToken, workerGone } from "./open-workers.js";
 import type { NodeResource, NodeSpec } from "./resources.js";
+import { differences } from "./store.js";
 
 export interface EngineOptions {
   /** The log of a node, or of what belongs to none. */
@@ -273,10 +274,11 @@ class Host implements Nodes {
   /** The node that is there, if it was asked for in the same way. */
   #same(entry: NodeEntry, spec: NodeSpec): NodeResource {
     const { id } = entry;
-    if (entry.starting || !isDeepStrictEqual(entry.spec, spec)) {
-      throw new PortwayError("node_exists", `node ${id} exists already`, { node: id });
-    }
-    return this.#view(entry);
+    if (!entry.starting && isDeepStrictEqual(entry.spec, spec)) return this.#view(entry);
+    const said = entry.starting
+      ? `node ${id} is being started by another call`
+      : `node ${id} exists already with ${differences(entry.spec, spec)}`;
+    throw new PortwayError("node_exists", said, { node: id });
   }
 
   /** The start of the node is over: it is there, and is the default if no other is. */

@@ -136,8 +136,8 @@ export class Store<Spec, E extends Entry<Spec>> {
   }
 }
 
-/** `field "old", not "new"` for each field that differs. */
-function differences(there: unknown, wanted: unknown): string {
+/** `field "old", not "new"` for each field in which two specs differ. */
+export function differences(there: unknown, wanted: unknown): string {
   const old = there as Record<string, unknown>;
   const asked = wanted as Record<string, unknown>;
   const names = [...new Set([...Object.keys(old ?? {}), ...Object.keys(asked ?? {})])];

@@ -102,7 +102,10 @@ test("creating a node again is no error if it is asked for in the same way", asy
   await create("n1");
   assert.equal((await engine.nodes.create("n1", spec)).existed, true);
   const other = { tcpListenerAddress: "127.0.0.1:1" };
-  await assert.rejects(engine.nodes.create("n1", other), { code: "node_exists" });
+  await assert.rejects(engine.nodes.create("n1", other), {
+    code: "node_exists",
+    message: /already with tcpListenerAddress "", not "127\.0\.0\.1:1"$/,
+  });
 });
 
 test("of two creates of one name at the same moment, one makes the node", async () => {
