@@ -1,6 +1,7 @@
 import { PortwayError } from "../../base/errors.js";
 import { abortable, deferred } from "../../base/signals.js";
-import { formatSocketAddress, type SocketAddress } from "../../model/socket-address.js";
+import type { SocketAddress } from "../../model/socket-address.js";
+import { connectFailed } from "../connect-failed.js";
 import type {
   Attach,
   CloseReason,
@@ -44,14 +45,11 @@ export class MemoryTransport implements Transport {
     this.#throwIfClosed();
     await this.#wayThere(signal);
     this.#throwIfClosed();
-    const where = formatSocketAddress(peer);
-    const refused = (why: string): PortwayError =>
-      new PortwayError("connect_failed", `can't connect to ${where}: ${why}`, { peer: where });
     const listener = this.#network.find(peer);
-    if (listener === undefined) throw refused("nothing listens there");
+    if (listener === undefined) throw connectFailed(peer, "nothing listens there");
     const local = this.#network.address({ host: peer.host, port: 0 });
     const connection = listener.accept(this.#options(listener.bound, local, () => {}));
-    if (connection === undefined) throw refused("it has too many connections");
+    if (connection === undefined) throw connectFailed(peer, "it has too many connections");
     this.#connections.add(connection);
     connection.use(attach(connection));
     return connection;

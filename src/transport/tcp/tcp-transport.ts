@@ -3,7 +3,8 @@ import { abortable, deferred } from "../../base/signals.js";
 import { type AcceptedSocket, ByteServer, ByteSocket } from "../../base/socket.js";
 import { connectReason } from "../../base/socket-errors.js";
 import { transportType } from "../../model/address.js";
-import { formatSocketAddress, type SocketAddress } from "../../model/socket-address.js";
+import type { SocketAddress } from "../../model/socket-address.js";
+import { connectFailed } from "../connect-failed.js";
 import type {
   Attach,
   CloseReason,
@@ -35,13 +36,9 @@ export class TcpTransport implements Transport {
 
   async dial(peer: SocketAddress, attach: Attach, { signal }: DialWaitOptions = {}): Promise<Connection> {
     signal?.throwIfAborted();
-    const where = formatSocketAddress(peer);
     if (this.#closed) throw new PortwayError("stopped", "the node is stopped");
     const outcome = deferred<Connection>();
-    const failed = (why: string, cause?: Error): void =>
-      outcome.reject(
-        new PortwayError("connect_failed", `can't connect to ${where}: ${why}`, { peer: where }, { cause }),
-      );
+    const failed = (why: string, cause?: Error): void => outcome.reject(connectFailed(peer, why, cause));
     const { plainSockets, dialTimeoutMs } = this.#limits;
     const connection = this.#connection(attach, outcome.resolve, (reason, error) =>
       failed(dialReason(reason, error, connection.isConnected, dialTimeoutMs), error),

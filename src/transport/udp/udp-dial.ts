@@ -1,10 +1,10 @@
 import { randomBytes } from "node:crypto";
-import { PortwayError } from "../../base/errors.js";
 import { deferred } from "../../base/signals.js";
 import { connectReason } from "../../base/socket-errors.js";
-import { formatSocketAddress, type SocketAddress } from "../../model/socket-address.js";
+import type { SocketAddress } from "../../model/socket-address.js";
 import { decodeDatagram, type Part } from "../../wire/datagram.js";
 import { decodeNotice, type Notice, noticeIdBytes, refusalReasons } from "../../wire/notice.js";
+import { connectFailed } from "../connect-failed.js";
 import type { Attach, CloseReason, Connection } from "../transport.js";
 import type { AssemblyBudget } from "./assembly-budget.js";
 import { DatagramSocket, type DatagramSocketUser } from "./datagram-socket.js";
@@ -224,12 +224,6 @@ export class UdpDial implements DatagramSocketUser {
     this.#socket?.close();
     this.#options.gone(this);
   }
-}
-
-export function connectFailed(peer: SocketAddress, why: string, cause?: Error): PortwayError {
-  const where = formatSocketAddress(peer);
-  const said = `can't connect to ${where}: ${why}`;
-  return new PortwayError("connect_failed", said, { peer: where }, { cause });
 }
 
 /** Errors that say that what is sent does not get there, now and as long as nothing is changed. */

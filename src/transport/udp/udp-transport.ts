@@ -3,6 +3,7 @@ import { abortable, deferred } from "../../base/signals.js";
 import { connectReason } from "../../base/socket-errors.js";
 import { transportType } from "../../model/address.js";
 import { formatSocketAddress, type SocketAddress } from "../../model/socket-address.js";
+import { connectFailed } from "../connect-failed.js";
 import type {
   Attach,
   Connection,
@@ -13,7 +14,7 @@ import type {
 } from "../transport.js";
 import { AssemblyBudget } from "./assembly-budget.js";
 import { addressesOf } from "./datagram-socket.js";
-import { connectFailed, UdpDial } from "./udp-dial.js";
+import { UdpDial } from "./udp-dial.js";
 import { UdpListener } from "./udp-listener.js";
 import { resolveUdpOptions, type UdpOptions } from "./udp-options.js";
 
