@@ -1,5 +1,5 @@
 import { memoryOf } from "../base/bytes.js";
-import { type Chunk, ChunkPool } from "../base/chunk.js";
+import { type Chunk, ChunkPool, copiedBehindBytes } from "../base/chunk.js";
 import { RecycledList, releaseAll } from "../base/recycled-list.js";
 import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/socket.js";
 import { afterRead, type Deferring, lastPiece } from "../base/turn.js";
@@ -21,12 +21,6 @@ const sharedRoom = shared.bytes.subarray(headRoomBytes);
 const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
 /** A smaller read than this gives it back. */
 const smallReadBytes = 16 * 1024;
-/**
- * Data below this is copied while a write is under way, so that what waits keeps no more than three times its bytes: a
- * connection's read buffer has room for three such pieces, and a peer may put just one into each. Our own ends send more
- * at a time when there is much.
- */
-const copyBytes = 40 * 1024;
 /** What a piece of data costs beside its bytes while it is queued. */
 const pieceBytes = 256;
 
@@ -91,7 +85,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   write(data: Buffer, backing: Backing | undefined): void {
     if (this.#closed || this.#ending || data.length === 0) return;
-    if (backing === undefined || (data.length < copyBytes && this.#socket.isBusy)) {
+    if (backing === undefined || (data.length < copiedBehindBytes && this.#socket.isBusy)) {
       this.#segments.push(Buffer.from(data));
     } else {
       backing.hold();

@@ -1,5 +1,5 @@
 import { copyBytes, copyWords, maxWordLoopBytes, memoryOf } from "../../base/bytes.js";
-import { Chunk, ChunkPool } from "../../base/chunk.js";
+import { Chunk, ChunkPool, copiedBehindBytes } from "../../base/chunk.js";
 import { systemClock } from "../../base/clock.js";
 import { RecycledList, releaseAll } from "../../base/recycled-list.js";
 import type { Segments } from "../../base/socket.js";
@@ -10,11 +10,6 @@ import { WrittenRoutes } from "../../wire/route-memory.js";
 
 /** Payloads up to this size are copied next to their header; larger ones are referred to. */
 const maxCopiedBytes = 16 * 1024;
-/**
- * The same behind a write that is under way, which may last: what waits then keeps no more than some three times its
- * bytes, where one piece of 16 KB in each read buffer kept eight times. What a portal sends when there is much is larger.
- */
-const maxCopiedBehindBytes = 40 * 1024;
 const batchBytes = 128 * 1024;
 /** Queued bytes that are not worth gathering more for. */
 const enoughBytes = 64 * 1024;
@@ -112,7 +107,7 @@ export class FrameWriter implements Deferring {
     const { payloadBytes } = message;
     if (
       payloadBytes <= maxCopiedBytes ||
-      (payloadBytes <= maxCopiedBehindBytes && this.#inFlight !== undefined)
+      (payloadBytes <= copiedBehindBytes && this.#inFlight !== undefined)
     ) {
       const room = this.#room(size);
       const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
