@@ -173,7 +173,7 @@ export class Session implements Worker, LocalStreamUser {
   /** Ends the session from outside, with a reset; the other end is told. What lingers is given up. */
   close(): void {
     if (this.#lingering === undefined) this.#end("closed", "reset");
-    else this.#over(this.#endedAs);
+    else this.#over();
   }
 
   // ---- from the route
@@ -266,7 +266,7 @@ export class Session implements Worker, LocalStreamUser {
 
   closed(error: Error | undefined): void {
     this.#stream = undefined;
-    if (this.#state === "ended") this.#over(this.#endedAs);
+    if (this.#state === "ended") this.#over();
     else if (this.#state === "opening" && this.#user.lostEarly !== undefined) this.#user.lostEarly(error);
     else this.#end("local_failed", "end");
   }
@@ -336,10 +336,8 @@ export class Session implements Worker, LocalStreamUser {
         return;
       }
     }
-    if (this.#state === "ended") {
-      this.#leave();
-      this.#settle();
-    } else if (this.#state === "open") this.#stream?.resume();
+    if (this.#state === "ended") this.#lastWordGone();
+    else if (this.#state === "open") this.#stream?.resume();
   }
 
   #send(message: Message, backing: Backing | undefined): Outcome {
@@ -359,10 +357,8 @@ export class Session implements Worker, LocalStreamUser {
 
   #routeFailed(): void {
     this.#dropUnsent();
-    if (this.#state === "ended") {
-      this.#leave();
-      this.#settle();
-    } else this.#end("route_failed", "reset");
+    if (this.#state === "ended") this.#lastWordGone();
+    else this.#end("route_failed", "reset");
   }
 
   /** The connection that it hears from. */
@@ -376,6 +372,12 @@ export class Session implements Worker, LocalStreamUser {
       if (this.#state !== "ended") this.#end("route_failed", "reset");
       else if (this.#lateAnswer !== undefined) this.#leave();
     });
+  }
+
+  /** An ended session has told the far end so, or can't. */
+  #lastWordGone(): void {
+    this.#leave();
+    this.#settle();
   }
 
   /** Takes the address free. */
@@ -409,7 +411,7 @@ export class Session implements Worker, LocalStreamUser {
     } else if (this.#unsent.length === 0) this.#leave();
     this.#gate?.open();
     if (how === "end" && this.#stream !== undefined) this.#linger(this.#stream);
-    else this.#over(end);
+    else this.#over();
   }
 
   #linger(stream: LocalStream): void {
@@ -418,17 +420,20 @@ export class Session implements Worker, LocalStreamUser {
     this.#lingering = new Gate({
       stallTimeoutMs: this.#limits.lingerTimeoutMs,
       progress: () => stream.progress,
-      onStalled: () => this.#over("stalled"),
+      onStalled: () => {
+        this.#endedAs = "stalled";
+        this.#over();
+      },
     });
     this.#lingering.wait(nobody);
   }
 
-  #over(end: SessionEnd): void {
+  /** The local stream is gone, or given up. */
+  #over(): void {
     this.#lingering?.leave(nobody);
     this.#lingering = undefined;
     this.#stream?.reset();
     this.#stream = undefined;
-    this.#endedAs = end;
     this.#settle();
   }
 
