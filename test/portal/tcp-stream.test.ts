@@ -235,14 +235,20 @@ class CountedBacking implements Backing {
   }
 }
 
-test("a stream that is reset while it writes lets go of what it held, once the bytes are free", {
-  timeout,
-}, async (t) => {
+/** A stream with a write under way, to a program that does not read. */
+async function busyStream(t: TestContext) {
   const { stream, peer } = await connect(t, () => true);
   peer.pause();
   const backing = new CountedBacking();
   stream.write(Buffer.alloc(16 * mib), backing);
   await new Promise(setImmediate);
+  return { stream, backing };
+}
+
+test("a stream that is reset while it writes lets go of what it held, once the bytes are free", {
+  timeout,
+}, async (t) => {
+  const { stream, backing } = await busyStream(t);
   stream.write(Buffer.alloc(maxDataBytes), backing);
   assert.equal(backing.holds, 2);
   stream.reset();
@@ -255,11 +261,7 @@ test("a stream that is reset while it writes lets go of what it held, once the b
 test("what waits behind a write is copied if it could keep much more than itself in memory", {
   timeout,
 }, async (t) => {
-  const { stream, peer } = await connect(t, () => true);
-  peer.pause();
-  const backing = new CountedBacking();
-  stream.write(Buffer.alloc(16 * mib), backing);
-  await new Promise(setImmediate);
+  const { stream, backing } = await busyStream(t);
   stream.write(Buffer.alloc(39_000), backing);
   assert.equal(backing.holds, 1);
   stream.write(Buffer.alloc(maxDataBytes), backing);
