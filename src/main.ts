@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { version } from "./base/version.js";
 import { exitCodes } from "./cli/exit-codes.js";
+import { runtimeProblem } from "./cli/node-version.js";
 import { handleOutputFailure } from "./cli/output-failure.js";
-import { runtimeProblem } from "./cli/runtime.js";
 
 const words = process.argv.slice(2);
 const problem = runtimeProblem(process.versions.node);

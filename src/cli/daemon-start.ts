@@ -8,7 +8,7 @@ import { messageOf, PortwayError } from "../base/errors.js";
 import { maxSocketPathBytes } from "../base/socket-path.js";
 import { type Home, homeAt } from "../home/home.js";
 import { type HomePart, makeDirectory, noteMade } from "../home/made-parts.js";
-import { inheritedDescriptors } from "./inherited.js";
+import { inheritedDescriptors } from "./inherited-descriptors.js";
 import type { DaemonStart } from "./io.js";
 import { deadLockHolder, lockHolder } from "./lock-holder.js";
 import { accepts } from "./socket-probe.js";

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { oldestNode, runtimeProblem } from "../../src/cli/runtime.js";
+import { oldestNode, runtimeProblem } from "../../src/cli/node-version.js";
 import { projectRoot } from "../support/project-root.js";
 
 test("a Node.js that is too old is named, and the one that the package asks for is not", () => {
