@@ -288,7 +288,7 @@ export class ByteSocket {
 
   #onRead(length: number): boolean {
     this.#hasRead = true;
-    if (!this.#closed) handleRead(this.#user, length, length === this.#room?.length);
+    if (!this.#closed) handleRead(this.#user, length);
     return true;
   }
 
@@ -302,7 +302,7 @@ export class ByteSocket {
       const size = Math.min(room.byteLength, bytes.byteLength - at);
       bytes.copy(room, 0, at, at + size);
       at += size;
-      handleRead(this.#user, size, size === room.byteLength);
+      handleRead(this.#user, size);
     }
   }
 }

@@ -10,12 +10,9 @@ const due = new RecycledList<Deferring>();
 /** So many of those that are due have been called. */
 let called = 0;
 let isReading = false;
-/** More may come at once behind the read that is going on. */
-let isFullRead = false;
 /** What is put off next is done at once. */
 let isNextDue = false;
 let isScheduled = false;
-let isGathering = false;
 const resolved = Promise.resolve();
 
 /**
@@ -40,7 +37,7 @@ export function afterRead(deferring: Deferring): void {
  * their counting: that is done while the next process wakes up.
  */
 export function lastPiece(): void {
-  isNextDue = isReading && !isFullRead;
+  isNextDue = isReading;
 }
 
 function schedule(): void {
@@ -49,36 +46,16 @@ function schedule(): void {
   void resolved.then(runScheduled);
 }
 
-/** So much of full reads is worth a write of its own. */
-const gatherBytes = 120 * 1024;
-let gatheredBytes = 0;
-
-/**
- * Has `reader` handle what was read, then what it put off with `afterRead`. A read that filled its buffer is followed by
- * another one at once if there is more: what was put off then waits for that, up to some size, so that several reads
- * leave in one write. Must not be nested.
- */
-export function handleRead(reader: { read(length: number): void }, length: number, isFull: boolean): void {
+/** Has `reader` handle what was read, then what it put off with `afterRead`. Must not be nested. */
+export function handleRead(reader: { read(length: number): void }, length: number): void {
   isReading = true;
-  isFullRead = isFull;
   try {
     reader.read(length);
   } finally {
     isReading = false;
     isNextDue = false;
-    gatheredBytes += length;
-    if (isFull && gatheredBytes < gatherBytes) {
-      if (due.length > 0 && !isGathering) {
-        isGathering = true;
-        setImmediate(runGathered);
-      }
-    } else runDue();
+    runDue();
   }
-}
-
-function runGathered(): void {
-  isGathering = false;
-  runDue();
 }
 
 function runScheduled(): void {
@@ -87,7 +64,6 @@ function runScheduled(): void {
 }
 
 function runDue(): void {
-  gatheredBytes = 0;
   try {
     // Those that are added meanwhile are called as well.
     while (called < due.length) due.at(called++).catchUp();

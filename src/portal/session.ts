@@ -92,10 +92,10 @@ const nobody: GateWaiter = { gateOpened() {} };
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
  * is *opening* until `open` names the route to the other end, then *open*, then *ended* for good.
  *
- * What can't be sent along the route is kept, one message of it, and the local program is not read meanwhile; what the
- * local program does not take stops the connection that brings it, until it is cut off. When the connection that it
- * hears from is lost, it ends: the far end can't reach it any more. An ended one *lingers* while its program still takes
- * what was queued, and while its last word waits for room.
+ * What can't be sent along the route is kept, the messages of one read, and the local program is not read meanwhile;
+ * what the local program does not take stops the connection that brings it, until it is cut off. When the connection
+ * that it hears from is lost, it ends: the far end can't reach it any more. An ended one *lingers* while its program
+ * still takes what was queued, and while its last word waits for room.
  */
 export class Session implements Worker, LocalStreamUser {
   readonly address = Address.random();
@@ -112,7 +112,7 @@ export class Session implements Worker, LocalStreamUser {
   #isSettled = false;
   /** While it lingers: what gives the program up that takes nothing. */
   #lingering: Gate | undefined;
-  /** Messages that the route's first hop did not take: data or a signal, then possibly the last signal. */
+  /** Messages that the route's first hop did not take: the data of a read or a signal, then possibly the last signal. */
   #unsent: { message: Message; backing: Backing | undefined }[] = [];
   #waitingAt: Gate | undefined;
   #linkWatch: Disposable | undefined;

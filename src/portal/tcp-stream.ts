@@ -15,10 +15,14 @@ const headRoomBytes = 512;
 const shared = memoryOf(Buffer.allocUnsafeSlow(16 * 1024));
 const sharedRoom = shared.bytes.subarray(headRoomBytes);
 /**
- * A read that fills the shared buffer earns the socket a chunk of its own, for three messages; a small read gives it
- * back.
+ * A read that fills the shared buffer earns the socket a chunk of its own, which takes three messages in one read; a
+ * small read gives it back.
  */
-const pool = new ChunkPool(3 * (headRoomBytes + maxDataBytes), 64);
+const messagesPerRead = 3;
+const ownReadBytes = messagesPerRead * maxDataBytes;
+/** The heads of the messages behind the first get their room by moving data; with so much, three fill two segments. */
+const defaultGapBytes = 135;
+const pool = new ChunkPool(ownReadBytes + messagesPerRead * headRoomBytes, 64);
 /** A smaller read than this gives it back. */
 const smallReadBytes = 16 * 1024;
 /** What a piece of data costs beside its bytes while it is queued. */
@@ -32,9 +36,6 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   readonly #user: LocalStreamUser;
   #socket!: ByteSocket;
   #own: Chunk | undefined;
-  /** Where in the buffer the next read goes, and what is free in front of that. */
-  #at = headRoomBytes;
-  #roomBytes = headRoomBytes;
   readonly #segments = new RecycledList<Buffer>();
   #held = new RecycledList<Backing>();
   #inFlight: RecycledList<Backing> | undefined;
@@ -116,23 +117,47 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   readBuffer(): Buffer {
     if (!this.#closed) this.#chooseBuffer();
-    return this.#own === undefined ? sharedRoom : this.#own.bytes.subarray(this.#at, this.#at + maxDataBytes);
+    return this.#own?.view(headRoomBytes, headRoomBytes + ownReadBytes) ?? sharedRoom;
   }
 
   read(length: number): void {
     if (this.#closed || this.#ending) return;
+    this.#lastLength = length;
     const own = this.#own;
     // Whoever takes the data may end this stream before it holds the chunk.
     own?.hold();
-    place.memory = own ?? shared;
-    place.at = this.#at;
-    place.length = length;
-    place.roomBytes = this.#roomBytes;
-    lastPiece();
-    const more = this.#user.data(place, own);
+    const more = this.#handOn(own, length);
     own?.release();
-    this.#lastLength = length;
     if (!more && !this.#closed) this.#stopReading();
+  }
+
+  #handOn(own: Chunk | undefined, length: number): boolean {
+    const first = Math.min(length, maxDataBytes);
+    if (own !== undefined) own.headStart = undefined;
+    let more = this.#piece(own, headRoomBytes, first, headRoomBytes, first === length);
+    if (own === undefined || first === length) return more;
+    // With just the room that the first one's head took they leave as one. Where no head was written, or a long one, this
+    // tells nothing.
+    const headBytes = headRoomBytes - (own.headStart ?? headRoomBytes);
+    const gapBytes = headBytes >= maxPayloadHeadBytes ? headBytes : defaultGapBytes;
+    makeGaps(own.bytes, length, gapBytes);
+    for (let done = first, at = headRoomBytes + first; done < length && !this.#closed; ) {
+      const size = Math.min(length - done, maxDataBytes);
+      at += gapBytes;
+      done += size;
+      if (!this.#piece(own, at, size, gapBytes, done === length)) more = false;
+      at += size;
+    }
+    return more;
+  }
+
+  #piece(own: Chunk | undefined, at: number, length: number, roomBytes: number, isLast: boolean): boolean {
+    place.memory = own ?? shared;
+    place.at = at;
+    place.length = length;
+    place.roomBytes = roomBytes;
+    if (isLast) lastPiece();
+    return this.#user.data(place, own);
   }
 
   written(): void {
@@ -166,23 +191,9 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
       return;
     }
     if (lastLength < smallReadBytes) this.#own = undefined;
-    else if (own.isHeld) {
-      // Behind what was read, with just the room that its head took: they leave as one. A head that was not made yet, or
-      // elsewhere, tells nothing: what `headStart` says is then of another message.
-      const headBytes = this.#at - (own.headStart ?? 0);
-      const isKnown = headBytes >= maxPayloadHeadBytes && headBytes <= this.#roomBytes;
-      const roomBytes = isKnown ? headBytes : this.#roomBytes;
-      const at = this.#at + lastLength + roomBytes;
-      if (at + maxDataBytes <= own.bytes.length) {
-        this.#at = at;
-        this.#roomBytes = roomBytes;
-        return;
-      }
-      this.#own = pool.take();
-    }
-    this.#at = headRoomBytes;
-    this.#roomBytes = headRoomBytes;
-    if (this.#own !== own) pool.giveBack(own);
+    else if (own.isHeld) this.#own = pool.take();
+    else return;
+    pool.giveBack(own);
   }
 
   #stopReading(): void {
@@ -235,5 +246,14 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     this.#inFlightBytes = 0;
     if (this.#own !== undefined) pool.giveBack(this.#own);
     this.#own = undefined;
+  }
+}
+
+/** Moves the messages behind the first, of a read of `length` bytes, so that each has `gapBytes` in front of it. */
+function makeGaps(bytes: Buffer, length: number, gapBytes: number): void {
+  for (let at = (Math.ceil(length / maxDataBytes) - 1) * maxDataBytes; at > 0; at -= maxDataBytes) {
+    const from = headRoomBytes + at;
+    const to = from + (at / maxDataBytes) * gapBytes;
+    bytes.copyWithin(to, from, headRoomBytes + Math.min(length, at + maxDataBytes));
   }
 }

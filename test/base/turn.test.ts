@@ -3,12 +3,10 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { afterRead, handleRead, lastPiece } from "../../src/base/turn.js";
 
-const quarter = 30 * 1024;
-
 const putOff = (catchUp: () => void): void => afterRead({ catchUp });
 
-function readThat(read: (length: number) => void, length: number, isFull: boolean): void {
-  handleRead({ read }, length, isFull);
+function readThat(read: (length: number) => void, length = 10): void {
+  handleRead({ read }, length);
 }
 
 /** What happened, in order. */
@@ -16,16 +14,12 @@ function createTrace() {
   const seen: string[] = [];
   const run = (name: string) => (): void => void seen.push(name);
   /** A read in which `name` is put off. */
-  const read = (name: string, { length = quarter, isFull = false } = {}): void => {
-    readThat(
-      (bytes) => {
-        assert.equal(bytes, length);
-        seen.push(`read ${name}`);
-        putOff(run(name));
-      },
-      length,
-      isFull,
-    );
+  const read = (name: string): void => {
+    readThat((bytes) => {
+      assert.equal(bytes, 77);
+      seen.push(`read ${name}`);
+      putOff(run(name));
+    }, 77);
   };
   return { seen, run, read };
 }
@@ -38,17 +32,13 @@ test("what the last piece of a read puts off first runs at once, and the rest be
     seen.push("b");
     putOff(run("d"));
   };
-  readThat(
-    () => {
-      putOff(run("a"));
-      lastPiece();
-      putOff(rest);
-      putOff(run("e"));
-      seen.push("c");
-    },
-    10,
-    false,
-  );
+  readThat(() => {
+    putOff(run("a"));
+    lastPiece();
+    putOff(rest);
+    putOff(run("e"));
+    seen.push("c");
+  });
   assert.deepEqual(seen, ["b", "c", "a", "d", "e"]);
 });
 
@@ -58,37 +48,25 @@ test("a chain of those that put off each other at the last piece does not grow t
     left -= 1;
     if (left > 0) putOff(next);
   };
-  readThat(
-    () => {
-      lastPiece();
-      putOff(next);
-    },
-    10,
-    false,
-  );
+  readThat(() => {
+    lastPiece();
+    putOff(next);
+  });
   assert.equal(left, 0);
 });
 
-test("a last piece is none while more may follow, when its read is over, and outside of one", async () => {
+test("a last piece is none when its read is over, and outside of one", async () => {
   const { seen, run } = createTrace();
   const putAtLast = (): void => {
     lastPiece();
     putOff(run("a"));
     seen.push("put");
   };
-  readThat(putAtLast, quarter, true);
-  assert.deepEqual(seen.splice(0), ["put"]);
-  await endOfTurn();
-  assert.deepEqual(seen.splice(0), ["a"]);
-  readThat(lastPiece, 10, false);
-  readThat(
-    () => {
-      putOff(run("a"));
-      seen.push("put");
-    },
-    10,
-    false,
-  );
+  readThat(lastPiece);
+  readThat(() => {
+    putOff(run("a"));
+    seen.push("put");
+  });
   assert.deepEqual(seen.splice(0), ["put", "a"]);
   putAtLast();
   assert.deepEqual(seen.splice(0), ["put"]);
@@ -117,37 +95,6 @@ test("what is put off outside of a read runs at the end of the call, once, in or
   assert.deepEqual(seen, []);
 });
 
-test("what full reads put off runs behind the one that makes it much", () => {
-  const { seen, read } = createTrace();
-  for (const name of ["a", "b", "c"]) read(name, { isFull: true });
-  assert.deepEqual(seen.splice(0), ["read a", "read b", "read c"]);
-  read("d", { isFull: true });
-  assert.deepEqual(seen.splice(0), ["read d", "a", "b", "c", "d"]);
-  read("e", { isFull: true });
-  assert.deepEqual(seen.splice(0), ["read e"], "it is counted anew");
-  read("f");
-  assert.deepEqual(seen, ["read f", "e", "f"], "a read that is not full is the last for now");
-});
-
-test("a full read that is much alone puts nothing off", () => {
-  const { seen, read } = createTrace();
-  read("a", { length: 120 * 1024, isFull: true });
-  assert.deepEqual(seen, ["read a", "a"]);
-});
-
-test("what full reads put off runs at the end of the turn if no read follows", async () => {
-  const { seen, read } = createTrace();
-  read("a", { isFull: true });
-  read("b", { isFull: true });
-  await null;
-  assert.deepEqual(seen.splice(0), ["read a", "read b"]);
-  await endOfTurn();
-  assert.deepEqual(seen.splice(0), ["a", "b"]);
-  read("c", { isFull: true });
-  await endOfTurn();
-  assert.deepEqual(seen, ["read c", "c"], "in the next turn as well");
-});
-
 test("what is put off while others run runs behind them", async () => {
   const { seen, run, read } = createTrace();
   const adding = (name: string, then: () => void) => (): void => {
@@ -168,7 +115,7 @@ test("what a read put off runs if the read then throws", () => {
     putOff(run("a"));
     throw new Error("no");
   };
-  assert.throws(() => readThat(fails, 10, false), { message: "no" });
+  assert.throws(() => readThat(fails), { message: "no" });
   assert.deepEqual(seen, ["a"]);
 });
 
@@ -180,19 +127,15 @@ test("one that throws is told, is not called again, and those behind it have the
   };
   assert.throws(
     () =>
-      readThat(
-        () => {
-          for (const each of [run("a"), fails("b"), run("c")]) putOff(each);
-        },
-        10,
-        false,
-      ),
+      readThat(() => {
+        for (const each of [run("a"), fails("b"), run("c")]) putOff(each);
+      }),
     { message: "b" },
   );
   assert.deepEqual(seen.splice(0), ["a", "b"]);
   await null;
   assert.deepEqual(seen.splice(0), ["c"]);
-  assert.throws(() => readThat(() => putOff(fails("d")), 10, false), { message: "d" });
+  assert.throws(() => readThat(() => putOff(fails("d"))), { message: "d" });
   read("e");
   assert.deepEqual(seen, ["d", "read e", "e"]);
 });
@@ -205,8 +148,6 @@ test("whatever is put off when, all of it has run once at the end of the turn, i
     fc.record({
       do: fc.constant("read" as const),
       puts: fc.nat(3),
-      length: fc.integer({ min: 1, max: 130 * 1024 }),
-      isFull: fc.boolean(),
     }),
   );
   await fc.assert(
@@ -224,15 +165,10 @@ test("whatever is put off when, all of it has run once at the end of the turn, i
           await endOfTurn();
           assert.equal(ran.length, put);
         } else {
-          const { puts, length, isFull } = each;
-          readThat(
-            () => {
-              for (let left = puts; left > 0; left -= 1) putNext();
-            },
-            length,
-            isFull,
-          );
-          if (!isFull) assert.equal(ran.length, put);
+          readThat(() => {
+            for (let left = each.puts; left > 0; left -= 1) putNext();
+          });
+          assert.equal(ran.length, put);
         }
       }
       await endOfTurn();

@@ -137,11 +137,12 @@ test("what the route does not take is kept, the program is not read, and all goe
   session.open(remote);
   answer = () => gate;
   assert.equal(local("one"), false);
+  answer = () => undefined;
+  assert.equal(local("two"), false, "of the same read: behind the one before it");
   session.ended(); // the program closed meanwhile
   assert.deepEqual(sent, []);
-  answer = () => undefined;
   gate.open();
-  assert.deepEqual(sent, [payloadOf("one"), "02"]);
+  assert.deepEqual(sent, [payloadOf("one"), payloadOf("two"), "02"]);
   assert.equal(router.find(session.address), undefined);
 });
 

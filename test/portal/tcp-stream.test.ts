@@ -21,6 +21,8 @@ const mib = 1024 * 1024;
 const pattern = randomBytes(mib);
 /** The room in front of data that begins a buffer. */
 const firstRoomBytes = 512;
+/** That in front of what was read behind the first message, if no head was written in front of that one. */
+const laterRoomBytes = 135;
 
 type Data = (place: DataPlace, backing: Backing | undefined) => boolean;
 
@@ -95,13 +97,13 @@ test("bulk data lies in one buffer with the room that each head took, and leaves
   );
 });
 
-test("a buffer has room for three full messages, whether or not heads are written to it", {
+test("a read brings up to three full messages, whether or not heads are written in front of them", {
   timeout,
 }, async (t) => {
   const held: Backing[] = [];
   const inMemory = new Map<Memory, number>();
   await through(t, Buffer.concat([pattern, pattern, pattern, pattern]), ({ memory, roomBytes }, backing) => {
-    assert.equal(roomBytes, firstRoomBytes);
+    assert.ok(roomBytes === firstRoomBytes || roomBytes === laterRoomBytes, `room of ${roomBytes} bytes`);
     if (backing === undefined) return true;
     backing.hold();
     held.push(backing);
@@ -111,6 +113,24 @@ test("a buffer has room for three full messages, whether or not heads are writte
   for (const backing of held) backing.release();
   const most = Math.max(...inMemory.values());
   assert.ok(most >= 3, `at most ${most} messages in a buffer`);
+});
+
+test("what is read behind the message at which a stream is closed goes nowhere", { timeout }, async (t) => {
+  const reset = deferred<void>();
+  let later = 0;
+  let isReset = false;
+  const { stream, peer } = await connect(t, ({ length }) => {
+    if (isReset) later += 1;
+    if (length < maxDataBytes || isReset) return true;
+    isReset = true;
+    stream.reset();
+    reset.resolve();
+    return false;
+  });
+  peer.write(Buffer.concat([pattern, pattern]));
+  stream.resume();
+  await reset.promise;
+  assert.equal(later, 0);
 });
 
 /** What a test does with data that comes. */
@@ -282,11 +302,11 @@ test("lone pieces leave at once, and the one that is not all taken is held until
     lastPiece();
     stream.write(piece, backing);
   };
-  while (stream.queuedBytes === 0) handleRead({ read }, 1, false);
+  while (stream.queuedBytes === 0) handleRead({ read }, 1);
   assert.equal(stream.queuedBytes, 10_000 + 256, "the piece, and what it costs to keep");
   assert.equal(drained, sent.length - 1, "each that left made room");
   assert.equal(backing.holds, 1);
-  handleRead({ read }, 1, false);
+  handleRead({ read }, 1);
   assert.ok(stream.queuedBytes > 20_000, "it waits behind what is under way");
   const expected = Buffer.concat(sent);
   const got: Buffer[] = [];

@@ -73,7 +73,7 @@ test("what the last whole frame of a read puts off is done before its handling e
   });
   const read = (...frames: readonly Buffer[]): void => {
     const bytes = Buffer.concat(frames);
-    handleRead({ read: () => void feed(reader, bytes) }, bytes.byteLength, false);
+    handleRead({ read: () => void feed(reader, bytes) }, bytes.byteLength);
   };
   read(frameOf(1), frameOf(2));
   assert.deepEqual(done.splice(0), ["handled 1", "2", "handled 2", "1"]);

@@ -89,7 +89,7 @@ function putLast(writer: FrameWriter, message: Message): void {
     lastPiece();
     writer.put(message);
   };
-  handleRead({ read }, 1, false);
+  handleRead({ read }, 1);
 }
 
 /** Lets promises that are settled be seen. */
