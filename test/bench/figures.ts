@@ -105,7 +105,7 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "down1",
-    warmUp: 2,
+    warmUp: 3,
     args: ({ mb }) => ["bulk", "--mb", mb],
     figures: {
       gbit_s: bytesPerSecond("down1", "1 connection, down"),
@@ -114,13 +114,13 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "up1",
-    warmUp: 2,
+    warmUp: 3,
     args: ({ mb }) => ["bulk", "--mb", mb, "--dir", "up"],
     figures: { gbit_s: bytesPerSecond("up1", "1 connection, up") },
   },
   {
     name: "down8",
-    warmUp: 2,
+    warmUp: 3,
     args: ({ mb }) => ["bulk", "--mb", mb, "--streams", 8],
     figures: {
       gbit_s: bytesPerSecond("down8", "8 connections, down"),
@@ -129,7 +129,7 @@ export const portalLoads: readonly PortalLoad[] = [
   },
   {
     name: "up8",
-    warmUp: 2,
+    warmUp: 3,
     args: ({ mb }) => ["bulk", "--mb", mb, "--streams", 8, "--dir", "up"],
     figures: { gbit_s: bytesPerSecond("up8", "8 connections, up") },
   },
