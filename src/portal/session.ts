@@ -5,6 +5,7 @@ import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
+import { localQueues } from "./local-queues.js";
 import type { DataPlace, LocalStream, LocalStreamUser } from "./local-stream.js";
 import {
   decodePortalMessage,
@@ -17,7 +18,7 @@ import {
 } from "./portal-message.js";
 
 export interface SessionLimits {
-  /** Bytes waiting for the local program at which no more is taken. */
+  /** Bytes waiting for the local program at which no more is taken; any, where all sessions together keep too much. */
   readonly localQueueBytes: number;
   /** How long the local program may take nothing while something waits for it. */
   readonly stallTimeoutMs: number;
@@ -182,9 +183,7 @@ export class Session implements Worker, LocalStreamUser {
     if (message.onward.length > 1) return "unexpected";
     const { memory, payloadStart, payloadEnd } = message.cargo;
     const isData = payloadStart < payloadEnd && memory[payloadStart] === kind.payload;
-    if (this.#state === "open" && isData && this.#stream !== undefined) {
-      if (this.#stream.queuedBytes >= this.#limits.localQueueBytes) return this.#full();
-    }
+    if (this.#state === "open" && isData && this.#isFull) return this.#full();
     let said: PortalMessage;
     try {
       said = decodePortalMessage(memory, payloadStart, payloadEnd);
@@ -261,7 +260,13 @@ export class Session implements Worker, LocalStreamUser {
   }
 
   drained(): void {
-    if (this.#stream!.queuedBytes < this.#limits.localQueueBytes) this.#gate?.open();
+    if (!this.#isFull) this.#gate?.open();
+  }
+
+  /** Whether the local program has to take something first. */
+  get #isFull(): boolean {
+    const waiting = this.#stream?.queuedBytes ?? 0;
+    return waiting > 0 && (localQueues.areFull || waiting >= this.#limits.localQueueBytes);
   }
 
   closed(error: Error | undefined): void {

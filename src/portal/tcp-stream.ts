@@ -5,6 +5,7 @@ import { type AcceptedSocket, ByteSocket, type ByteSocketUser } from "../base/so
 import { afterRead, type Deferring, lastPiece } from "../base/turn.js";
 import type { Backing } from "../model/message.js";
 import type { SocketAddress } from "../model/socket-address.js";
+import { localQueues } from "./local-queues.js";
 import type { LocalStream, LocalStreamUser } from "./local-stream.js";
 import { maxDataBytes, maxPayloadHeadBytes } from "./portal-message.js";
 
@@ -27,6 +28,8 @@ const pool = new ChunkPool(ownReadBytes + messagesPerRead * headRoomBytes, 64);
 const smallReadBytes = 16 * 1024;
 /** What a piece of data costs beside its bytes while it is queued. */
 const pieceBytes = 256;
+/** About what a write under way keeps in memory of what else was read with its first bytes. */
+const heldChunkBytes = 128 * 1024;
 
 /** What is shown to users, one after the other. */
 const place = { memory: shared, at: 0, length: 0, roomBytes: 0 };
@@ -41,6 +44,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   #inFlight: RecycledList<Backing> | undefined;
   #inFlightBytes = 0;
   #queuedBytes = 0;
+  /** What counts of them in `localQueues`. */
+  #counted = 0;
   #written = 0;
   #flushDue = false;
   #reading = false;
@@ -86,7 +91,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   write(data: Buffer, backing: Backing | undefined): void {
     if (this.#closed || this.#ending || data.length === 0) return;
-    if (backing === undefined || (data.length < copiedBehindBytes && this.#socket.isBusy)) {
+    const mayWait = this.#socket.isBusy || localQueues.areFull;
+    if (backing === undefined || (data.length < copiedBehindBytes && mayWait)) {
       this.#segments.push(Buffer.from(data));
     } else {
       backing.hold();
@@ -94,6 +100,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
       this.#segments.push(data);
     }
     this.#queuedBytes += data.length;
+    if (this.#inFlight !== undefined) this.#count();
     if (this.#flushDue) return;
     this.#flushDue = true;
     afterRead(this);
@@ -164,6 +171,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     if (this.#inFlight !== undefined) releaseAll(this.#inFlight);
     this.#inFlight = undefined;
     this.#inFlightBytes = 0;
+    this.#count();
     this.#flush();
     if (this.#closed) return;
     if (!this.#ending) this.#user.drained();
@@ -224,6 +232,16 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     this.#held = new RecycledList();
     this.#inFlight = held;
     this.#inFlightBytes = queuedBytes;
+    this.#count();
+  }
+
+  /** What waits behind a write that the system did not take counts, and so does that write with the memory that it holds. */
+  #count(): void {
+    const inFlight = this.#inFlight;
+    const heldBytes = inFlight === undefined || inFlight.length === 0 ? 0 : heldChunkBytes;
+    const counts = inFlight === undefined ? 0 : this.queuedBytes + heldBytes;
+    localQueues.changed(counts - this.#counted);
+    this.#counted = counts;
   }
 
   #finish(): void {
@@ -244,6 +262,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     this.#inFlight = undefined;
     this.#queuedBytes = 0;
     this.#inFlightBytes = 0;
+    this.#count();
     if (this.#own !== undefined) pool.giveBack(this.#own);
     this.#own = undefined;
   }

@@ -5,6 +5,7 @@ import { silentLog } from "../../src/base/log.js";
 import { Address } from "../../src/model/address.js";
 import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
+import { localQueues } from "../../src/portal/local-queues.js";
 import type { LocalStream } from "../../src/portal/local-stream.js";
 import { disconnect, maxPayloadHeadBytes, ping, pong } from "../../src/portal/portal-message.js";
 import { Session, type SessionEnd } from "../../src/portal/session.js";
@@ -254,6 +255,30 @@ test("a program that reads again lets the connection go on", async () => {
   await opened;
   assert.equal(incoming(payloadOf("more")), undefined);
   assert.deepEqual([stream.written, end], [["more"], undefined]);
+});
+
+test("where all sessions together keep too much, one takes data only when nothing waits for its program", async () => {
+  session.open(remote);
+  const others = 256 * 1024 * 1024;
+  localQueues.changed(others);
+  try {
+    assert.equal(incoming(payloadOf("one")), undefined);
+    stream.queuedBytes = 1;
+    const gate = incoming(payloadOf("two"));
+    assert.ok(typeof gate === "object");
+    const opened = new Promise<void>((resolve) => gate.wait({ gateOpened: resolve }));
+    session.drained();
+    assert.ok(typeof incoming(payloadOf("two")) === "object", "it still waits");
+    stream.queuedBytes = 0;
+    session.drained();
+    await opened;
+    assert.equal(incoming(payloadOf("two")), undefined);
+  } finally {
+    localQueues.changed(-others);
+  }
+  stream.queuedBytes = 1;
+  assert.equal(incoming(payloadOf("three")), undefined);
+  assert.deepEqual([stream.written, end], [["one", "two", "three"], undefined]);
 });
 
 test("counters are checked when they come: first 0, then one more each, and 0 after 65535", () => {

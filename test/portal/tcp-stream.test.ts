@@ -10,6 +10,7 @@ import { type AcceptedSocket, ByteServer, type Segments } from "../../src/base/s
 import { afterRead, handleRead, lastPiece } from "../../src/base/turn.js";
 import { type Backing, Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
+import { localQueues } from "../../src/portal/local-queues.js";
 import type { DataPlace, LocalStreamUser } from "../../src/portal/local-stream.js";
 import { maxDataBytes, payloadInPlace } from "../../src/portal/portal-message.js";
 import { TcpStream } from "../../src/portal/tcp-stream.js";
@@ -262,7 +263,7 @@ async function busyStream(t: TestContext) {
   const backing = new CountedBacking();
   stream.write(Buffer.alloc(16 * mib), backing);
   await new Promise(setImmediate);
-  return { stream, backing };
+  return { stream, peer, backing };
 }
 
 test("a stream that is reset while it writes lets go of what it held, once the bytes are free", {
@@ -286,6 +287,36 @@ test("what waits behind a write is copied if it could keep much more than itself
   assert.equal(backing.holds, 1);
   stream.write(Buffer.alloc(maxDataBytes), backing);
   assert.equal(backing.holds, 2);
+});
+
+test("what waits for a program counts for the process, with the memory that it holds, until it has left or is given up", {
+  timeout,
+}, async (t) => {
+  const before = localQueues.bytes;
+  for (const how of ["taken", "given up"] as const) {
+    const { stream, peer, backing } = await busyStream(t);
+    const inFlight = localQueues.bytes - before;
+    assert.ok(inFlight >= stream.queuedBytes + 128 * 1024, `${inFlight} of ${stream.queuedBytes}`);
+    stream.write(Buffer.alloc(1_000), backing);
+    assert.ok(localQueues.bytes - before >= inFlight + 1_000);
+    if (how === "taken") {
+      peer.resume();
+      while (stream.queuedBytes > 0) await once(peer, "data");
+    } else stream.reset();
+    assert.equal(localQueues.bytes, before, how);
+  }
+});
+
+test("where all streams together keep too much, a piece is copied, so that no stream holds what lies beside it", {
+  timeout,
+}, async (t) => {
+  const { stream } = await connect(t, () => true);
+  const backing = new CountedBacking();
+  const others = 256 * mib;
+  localQueues.changed(others);
+  t.after(() => localQueues.changed(-others));
+  stream.write(Buffer.alloc(39_000), backing);
+  assert.equal(backing.holds, 0);
 });
 
 test("lone pieces leave at once, and the one that is not all taken is held until it has left", {
