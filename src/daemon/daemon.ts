@@ -33,6 +33,8 @@ const apiGraceMs = 1_000;
 /** Closing what is drained takes milliseconds; this is for what should never happen. */
 const closeTimeoutMs = 5_000;
 const flushTimeoutMs = 1_000;
+/** How often a daemon looks whether its home is still its own. */
+const homeLookMs = 2_000;
 /** For an autostarted daemon whose client was killed before its first call. */
 const firstCallMs = 60_000;
 
@@ -75,6 +77,12 @@ export async function runDaemon({ config, version, createEngine }: DaemonOptions
     const cause = await ending.begun;
     logs.announcement("daemon.ending", { ...cause });
     await Promise.all([daemon.manager.stopping(), drained(daemon.engine, cause.drainTimeoutMs, ending)]);
+    if (cause.why === "home_lost") {
+      // To close the API in order would remove the socket at its path, which may be another daemon's by now.
+      logs.announcement("daemon.ended", { pid: process.pid });
+      await stdout?.flush(flushTimeoutMs);
+      process.exit(exitCodes.unavailable);
+    }
     await daemon.api.close({ graceMs: apiGraceMs });
   } catch (error) {
     if (ending.signal.aborted && error === ending.signal.reason) return exitCodes.stopped;
@@ -121,6 +129,7 @@ async function start(options: DaemonOptions, { scope, ending, logs, held }: Sett
     signal: ending.signal,
   });
   scope.defer(() => leave(held, config));
+  scope.defer(watchHome(held.lock, options, { ending, log }));
   const manager = config.notify === undefined ? noServiceManager : createServiceManager(config.notify, log);
   scope.own(manager);
   const hasToken = existsSync(home.tokenPath);
@@ -155,6 +164,25 @@ async function start(options: DaemonOptions, { scope, ending, logs, held }: Sett
   await api.listenUnix(home.socketPath);
   ending.signal.throwIfAborted();
   return { engine, api, manager, apiAddresses };
+}
+
+/**
+ * A daemon whose home was removed can't be reached by commands any more, and keeps the ports that the next one wants:
+ * it ends. Gives what ends the watch.
+ */
+function watchHome(
+  lock: HomeLock,
+  { config }: DaemonOptions,
+  { ending, log }: { readonly ending: Ending; readonly log: Log },
+): () => void {
+  const { home, drainTimeoutMs } = config;
+  const watch = setInterval(() => {
+    if (!lock.isLost) return;
+    clearInterval(watch);
+    log.error("daemon.home_lost", { home: home.path });
+    ending.begin({ why: "home_lost", by: home.path, drainTimeoutMs });
+  }, homeLookMs).unref();
+  return () => clearInterval(watch);
 }
 
 function idleExit(config: Config, engine: Engine, ending: Ending): IdleExit {
@@ -193,7 +221,7 @@ async function closed(scope: Scope, log: Log): Promise<void> {
 function leave(held: Held, { home }: Config): void {
   const { lock } = held;
   delete held.lock;
-  if (lock === undefined) return;
+  if (lock === undefined || lock.isLost) return;
   try {
     rmSync(home.socketPath, { force: true });
     lock.release();

@@ -3,8 +3,8 @@ import { type Deferred, deferred } from "../base/signals.js";
 
 /** Why a daemon ends. */
 export interface EndCause {
-  readonly why: "signal" | "drain" | "idle";
-  /** The signal's name, or who asked. */
+  readonly why: "signal" | "drain" | "idle" | "home_lost";
+  /** The signal's name, or who asked, or the home. */
   readonly by: string;
   /** How long open sessions may take. */
   readonly drainTimeoutMs: number;

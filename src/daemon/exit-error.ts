@@ -4,7 +4,7 @@ export const exitCodes = {
   stopped: 0,
   /** A flag is wrong. */
   usage: 64,
-  /** Another daemon has the home. */
+  /** Another daemon has the home, or the home was removed from under this one. */
   unavailable: 69,
   /** A fault of ours. */
   internal: 70,

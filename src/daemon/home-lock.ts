@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { linkSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { linkSync, lstatSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { messageOf } from "../base/errors.js";
@@ -9,6 +9,11 @@ import { ExitError, exitCodes } from "./exit-error.js";
 
 /** A home belongs to one daemon at a time. */
 export interface HomeLock {
+  /**
+   * The home is not ours any more: somebody removed it, or has taken it by force. A lock that alone is missing proves
+   * nothing: programs that clean up do that.
+   */
+  readonly isLost: boolean;
   /** Gives the home back. Synchronous, so that a process can do it as the last thing; idempotent. */
   release(): void;
 }
@@ -110,8 +115,18 @@ class Attempt {
     this.#sweep();
     const { id } = this.#record;
     const lockPath = this.#lockPath;
+    const directory = identityOf(dirname(lockPath));
     let isHeld = true;
     return {
+      get isLost() {
+        try {
+          const holder = readLockRecord(lockPath);
+          return holder === undefined ? identityOf(dirname(lockPath)) !== directory : holder.id !== id;
+        } catch {
+          // Not to be seen now.
+          return false;
+        }
+      },
       release() {
         if (!isHeld) return;
         isHeld = false;
@@ -175,6 +190,12 @@ class Attempt {
       if (owner !== undefined && owner.id !== this.#record.id && livenessOf(owner) === "dead") removed(path);
     }
   }
+}
+
+/** What tells a directory from another one at its path; undefined if there is none. */
+function identityOf(path: string): string | undefined {
+  const stat = lstatSync(path, { throwIfNoEntry: false });
+  return stat && `${stat.dev}:${stat.ino}`;
 }
 
 function linked(from: string, to: string): boolean {

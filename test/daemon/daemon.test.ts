@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readFileSync,
   renameSync,
+  rmSync,
   statSync,
   symlinkSync,
   writeFileSync,
@@ -171,6 +172,18 @@ test("a daemon takes over the home of one that was killed, with its socket", asy
   assert.equal(existsSync(first.home.lockPath), true);
   const second = startDaemon(t, {}, first.home.path);
   await second.ready;
+  using client = second.client();
+  assert.equal((await client.system.getServerInfo({})).pid, second.pid);
+});
+
+test("a daemon whose home is removed ends, and leaves the one that has come after it alone", async (t) => {
+  const first = startDaemon(t);
+  await first.ready;
+  rmSync(first.home.path, { recursive: true });
+  const second = startDaemon(t, {}, first.home.path);
+  await second.ready;
+  assert.equal(await first.exited, 69);
+  assert.equal((await first.line("daemon.ending"))["why"], "home_lost");
   using client = second.client();
   assert.equal((await client.system.getServerInfo({})).pid, second.pid);
 });

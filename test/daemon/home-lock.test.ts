@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { type TestContext, test } from "node:test";
@@ -167,12 +167,23 @@ test("a holder in another pid namespace counts as dead when it does not serve an
   (await takeHomeLock({ lockPath, ...nobodyServes })).release();
 });
 
-test("a lock that was taken from its holder by force is not removed by it", async (t) => {
+test("a lock that was taken from its holder by force is lost, and is not removed by it", async (t) => {
   const lockPath = newLockPath(t);
   const lock = await takeHomeLock({ lockPath, ...nobodyServes });
+  assert.equal(lock.isLost, false);
   writeFileSync(lockPath, formatLockRecord(deadRecord));
+  assert.equal(lock.isLost, true);
   lock.release();
   assert.equal(existsSync(lockPath), true);
+});
+
+test("a lock is lost with its directory, and not when it alone is missing", async (t) => {
+  const lockPath = newLockPath(t);
+  const lock = await takeHomeLock({ lockPath, ...nobodyServes });
+  rmSync(lockPath);
+  assert.equal(lock.isLost, false);
+  rmSync(dirname(lockPath), { recursive: true });
+  assert.equal(lock.isLost, true);
 });
 
 test("a directory that does not exist is an error that names the lock", async (t) => {
