@@ -4,6 +4,7 @@ import { deferred } from "../base/signals.js";
 import { Address } from "../model/address.js";
 import { type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
+import type { Arrival } from "./arrival.js";
 import { Outbox } from "./outbox.js";
 import type { Router } from "./router.js";
 import type { DropReason } from "./worker.js";
@@ -27,7 +28,7 @@ export interface Answer {
 
 /**
  * Sends a message and waits for one answer, at an address that exists for as long as this takes and hears from the
- * connection alone that the message left on. Rejects with `no_reply`, `worker_not_found`, `not_connected`,
+ * connection alone that the message left on; when that ends, so does the wait. Rejects with `no_reply`, `worker_not_found`, `not_connected`,
  * `queue_full`, `bad_route`, `frame_too_large` or the signal's reason; nothing is left behind then.
  */
 export async function request(
@@ -47,6 +48,7 @@ export async function request(
     },
     { kind: "reply", hearsFrom: "here" },
   );
+  let linkWatch: Disposable | undefined;
   const message = Message.of({
     onward,
     return: Route.of(own),
@@ -55,6 +57,7 @@ export async function request(
       leftOn(entrance: Entrance) {
         worker.hearsFrom = entrance;
         left?.(entrance);
+        linkWatch = (entrance as Arrival).onLost(() => answered.reject(linkLost(entrance, onward)));
       },
     },
   });
@@ -70,9 +73,16 @@ export async function request(
   } finally {
     timer[Symbol.dispose]();
     signal?.removeEventListener("abort", onAbort);
+    linkWatch?.[Symbol.dispose]();
     outbox.clear();
     worker[Symbol.dispose]();
   }
+}
+
+/** An answer could have come from there alone. */
+function linkLost({ address }: Entrance, onward: Route): PortwayError {
+  const said = `the connection ${address.text} ended before a reply came along ${onward}; whether the message arrived is not known`;
+  return new PortwayError("not_connected", said, { address: address.text });
 }
 
 function tooLate(unsent: boolean, timeoutMs: number, onward: Route): PortwayError {

@@ -52,6 +52,25 @@ test("an answer from this node has bytes of its own, and nothing is left behind"
   assertClean(router, clock);
 });
 
+test("the end of the connection that a message left on ends the wait, and nothing is left behind", async () => {
+  const router = createTestNode();
+  const { dialer, listener } = connect(
+    { router, by: "created_connection" },
+    { router: createTestNode(), by: "node_listener" },
+  );
+  listener.isBlackHole = true;
+  const { answer, clock } = ask(router, `${dialer.address.text} => echo`);
+  await settled();
+  assert.equal(dialer.watchers, 1);
+  dialer.lose();
+  await assert.rejects(answer, {
+    code: "not_connected",
+    message: /whether the message arrived is not known/,
+  });
+  assert.equal(dialer.watchers, 0);
+  assertClean(router, clock);
+});
+
 test("an answer over a connection is heard from that connection alone", async () => {
   const router = createTestNode();
   const peer = createTestNode();

@@ -1169,9 +1169,9 @@ export const MessageService: GenService<{
    *
    * DEADLINE_EXCEEDED (NO_REPLY) if none came in time: routing reports no failures back, so an unknown worker at the
    * far end looks the same as a slow one. UNAVAILABLE (NOT_CONNECTED, CONNECT_FAILED) if the first hop is a
-   * connection that is down or can't be dialed, NOT_FOUND (WORKER_NOT_FOUND) if it is no worker of the node,
-   * INVALID_ARGUMENT (BAD_ROUTE, BAD_SOCKET_ADDRESS, FRAME_TOO_LARGE), RESOURCE_EXHAUSTED (QUEUE_FULL) if the first hop
-   * takes nothing at present.
+   * connection that is down or can't be dialed, or one that ends while the answer is waited for: whether the message
+   * arrived is not known then. NOT_FOUND (WORKER_NOT_FOUND) if the first hop is no worker of the node, INVALID_ARGUMENT
+   * (BAD_ROUTE, BAD_SOCKET_ADDRESS, FRAME_TOO_LARGE), RESOURCE_EXHAUSTED (QUEUE_FULL) if it takes nothing at present.
    * Cancelling the call takes the waiting worker and a connection that was dialed for it away.
    *
    * @generated from rpc portway.v1.MessageService.SendMessage
