@@ -4,7 +4,7 @@ import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { DropReason, Outcome, Worker } from "../routing/worker.js";
-import { maxRelayNameBytes, relayPrefix } from "./relay-name.js";
+import { maxRelayNameBytes, relayPrefix, unfitCharacter } from "./relay-name.js";
 import { decodeText, isAliveText, refusalIn } from "./relay-text.js";
 
 export interface RelayEndOptions {
@@ -90,7 +90,7 @@ export class RelayEnd implements Worker, Disposable {
     if (back.isEmpty) return "route_exhausted";
     const remote = back.last;
     // It is shown to people: not everything that a host may send is fit for that.
-    const isFit = remote.encoded.byteLength <= maxRemoteBytes + 8 && !/\p{Cc}/u.test(remote.text);
+    const isFit = remote.encoded.byteLength <= maxRemoteBytes + 8 && !unfitCharacter.test(remote.text);
     if (remote.type !== transportType.local || !isFit) return "unexpected";
     this.#options.confirmed(remote);
     return undefined;

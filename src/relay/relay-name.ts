@@ -6,6 +6,9 @@ export const relayPrefix = "forward_to_";
 /** The most bytes of a name, the prefix not counted. */
 export const maxRelayNameBytes = 255;
 
+/** What changes how the text around it is shown: names of others are shown to people. */
+export const unfitCharacter = /[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}]/u;
+
 /** The word that a client registers under which wants a random name. */
 export const anyName = "register";
 
@@ -24,6 +27,6 @@ export function relayNameProblem(name: string): string | undefined {
   const bytes = Buffer.byteLength(name);
   if (bytes > maxRelayNameBytes) return `it has ${bytes} bytes; at most ${maxRelayNameBytes}`;
   if (/[/#]/.test(name)) return 'it has a "/" or a "#" in it';
-  if (/\p{Cc}/u.test(name)) return "it has a control character in it";
+  if (unfitCharacter.test(name)) return "it has a control character in it";
   return undefined;
 }

@@ -845,7 +845,18 @@ test("a node gives out no more names than its limit, whoever asks", async () => 
 test("a name has 1 to 255 bytes, no slash, no number sign and no control character", async () => {
   const host = createHost();
   const guest = new Guest(host);
-  const bad = ["", "a/b", "#", "a\u0000", "a\u001b[2J", "\u0085", "é".repeat(128), "x".repeat(256)];
+  const bad = [
+    "",
+    "a/b",
+    "#",
+    "a\u0000",
+    "a\u001b[2J",
+    "\u0085",
+    "a\u202Eb",
+    "\u2028",
+    "é".repeat(128),
+    "x".repeat(256),
+  ];
   for (const name of bad) await guest.claim(name);
   assert.deepEqual(host.service.registrations(), []);
   assert.equal(host.service.refused.bad_name, bad.length);
