@@ -56,13 +56,20 @@ export class ChunkPool {
   readonly sizeBytes: number;
   readonly #free: Chunk[] = [];
   readonly #maxFree: number;
+  #taken = 0;
 
   constructor(sizeBytes: number, maxFree: number) {
     this.sizeBytes = sizeBytes;
     this.#maxFree = maxFree;
   }
 
+  /** Those that were taken and are in use: by who took them, or by those who hold what is in them. */
+  get taken(): number {
+    return this.#taken;
+  }
+
   take(): Chunk {
+    this.#taken += 1;
     const chunk = this.#free.pop() ?? new Chunk(this.sizeBytes);
     chunk.headStart = undefined;
     return chunk;
@@ -77,6 +84,8 @@ export class ChunkPool {
   }
 
   readonly #keep = (chunk: Chunk): void => {
-    if (chunk.bytes.length === this.sizeBytes && this.#free.length < this.#maxFree) this.#free.push(chunk);
+    if (chunk.bytes.length !== this.sizeBytes) return;
+    this.#taken -= 1;
+    if (this.#free.length < this.#maxFree) this.#free.push(chunk);
   };
 }

@@ -26,6 +26,13 @@ const defaultGapBytes = 135;
 const pool = new ChunkPool(ownReadBytes + messagesPerRead * headRoomBytes, 64);
 /** A smaller read than this gives it back. */
 const smallReadBytes = 16 * 1024;
+/**
+ * A chunk is kept through a pause, which may last for days, and while what is in it waits: from so many on, each read that
+ * does not fill one gives it back, and beyond the second number there are none. What is read into the shared buffer is
+ * copied when it has to wait.
+ */
+const manyChunks = 256;
+const maxChunks = 512;
 /** What a piece of data costs beside its bytes while it is queued. */
 const pieceBytes = 256;
 /** About what a write under way keeps in memory of what else was read with its first bytes. */
@@ -194,12 +201,13 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   #chooseBuffer(): void {
     const own = this.#own;
     const lastLength = this.#lastLength;
+    const isLeft = pool.taken < maxChunks;
     if (own === undefined) {
-      if (lastLength === sharedRoom.length) this.#own = pool.take();
+      if (lastLength === sharedRoom.length && isLeft) this.#own = pool.take();
       return;
     }
-    if (lastLength < smallReadBytes) this.#own = undefined;
-    else if (own.isHeld) this.#own = pool.take();
+    if (lastLength < (pool.taken > manyChunks ? ownReadBytes : smallReadBytes)) this.#own = undefined;
+    else if (own.isHeld) this.#own = isLeft ? pool.take() : undefined;
     else return;
     pool.giveBack(own);
   }

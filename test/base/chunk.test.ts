@@ -39,6 +39,19 @@ test("a pool keeps no more than it may, and none of another size", () => {
   assert.equal(fresh.bytes.byteLength, 10);
 });
 
+test("a pool counts its chunks that are in use, also by those who hold them", () => {
+  const pool = new ChunkPool(100, 1);
+  const chunks = [pool.take(), pool.take()];
+  assert.equal(pool.taken, 2);
+  chunks[0]!.hold();
+  for (const chunk of chunks) pool.giveBack(chunk);
+  assert.equal(pool.taken, 1);
+  chunks[0]!.release();
+  assert.equal(pool.taken, 0);
+  pool.giveBack(new Chunk(200));
+  assert.equal(pool.taken, 0);
+});
+
 test("chunks share no memory with each other", () => {
   const pool = new ChunkPool(100, 4);
   assert.notEqual(pool.take().bytes.buffer, pool.take().bytes.buffer);

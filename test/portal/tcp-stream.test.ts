@@ -116,6 +116,37 @@ test("a read brings up to three full messages, whether or not heads are written 
   assert.ok(most >= 3, `at most ${most} messages in a buffer`);
 });
 
+test("much that waits in many streams lies in at most 512 buffers of their own, and the rest in the shared one", {
+  timeout,
+}, async (t) => {
+  const size = 300_000;
+  const held: Backing[] = [];
+  const settled: Promise<void>[] = [];
+  for (let count = 520; count > 0; count -= 1) {
+    const done = deferred<void>();
+    settled.push(done.promise);
+    let left = size;
+    const { stream, peer } = await connect(t, ({ length }, backing) => {
+      left -= length;
+      if (backing === undefined) {
+        if (left === 0) done.resolve();
+        return true;
+      }
+      backing.hold();
+      held.push(backing);
+      done.resolve();
+      return false;
+    });
+    peer.write(pattern.subarray(0, size));
+    stream.resume();
+  }
+  await Promise.all(settled);
+  for (const backing of held) backing.release();
+  // A stream that stands still may have taken the one for its next read already.
+  const used = new Set(held).size;
+  assert.ok(used >= 256 && used <= 512, `${used}`);
+});
+
 test("what is read behind the message at which a stream is closed goes nowhere", { timeout }, async (t) => {
   const reset = deferred<void>();
   let later = 0;
