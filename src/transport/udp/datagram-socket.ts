@@ -58,7 +58,10 @@ export class DatagramSocket {
   /** A socket that hears from `peer`, an IP address, alone. Rejects with the error of the operating system. */
   static async connect(peer: SocketAddress, user: DatagramSocketUser): Promise<DatagramSocket> {
     const socket = createSocket(typeFor(peer.host));
-    await settled(socket, (done) => socket.connect(peer.port, peer.host, done));
+    // A failure comes as what the callback is given, which the types do not say.
+    await settled(socket, (done, failed) =>
+      socket.connect(peer.port, peer.host, (error?: Error) => (error ? failed(error) : done())),
+    );
     return new DatagramSocket(socket, user, peer);
   }
 
@@ -97,11 +100,14 @@ export class DatagramSocket {
   }
 }
 
-async function settled(socket: Socket, begin: (done: () => void) => void): Promise<void> {
+async function settled(
+  socket: Socket,
+  begin: (done: () => void, failed: (error: Error) => void) => void,
+): Promise<void> {
   const outcome = deferred<void>();
   socket.once("error", outcome.reject);
   try {
-    begin(outcome.resolve);
+    begin(outcome.resolve, outcome.reject);
     await outcome.promise;
   } catch (error) {
     socket.removeAllListeners();
