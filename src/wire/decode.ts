@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { readUint16, readUint32, wordsOf } from "../base/bytes.js";
 import { addressBytes, writeAddress } from "../model/address.js";
 import { type Backing, Cargo, type Entrance, Message } from "../model/message.js";
-import { Route } from "../model/route.js";
+import { maxRouteAddresses, Route } from "../model/route.js";
 import { CborReader, malformed } from "./cbor.js";
 import { lengthBytes, maxTraceBytes } from "./limits.js";
 import type { ReadRoutes } from "./route-memory.js";
@@ -144,14 +144,20 @@ function readTrace(reader: CborReader, left: number | undefined): Buffer | undef
 const found = { type: 0, valueEnd: 0, valueBytes: 0 };
 
 /**
+ * What a node may write: its hops can add as many as it takes. A message with more is dropped for that, so that those
+ * behind these, which may be millions, are only stepped over: whoever shows the route would be busy for many seconds.
+ */
+const mostReadAddresses = 2 * maxRouteAddresses;
+
+/**
  * A route in any form. It is kept as a view if it happens to stand in the shortest one, and is else written anew, so
- * that it costs no more memory than it had on the wire, however many addresses it has.
+ * that it costs no more memory than it had on the wire.
  */
 function readRoute(reader: CborReader, what: string): Route {
   const given = reader.array(what);
   const start = reader.at;
-  const { count, byteLength } = measureAddresses(reader, given, what);
-  if (byteLength === reader.at - start) return Route.view(reader.bytes, start, reader.at, count);
+  const { count, byteLength, end } = measureAddresses(reader, given, what);
+  if (byteLength === end - start) return Route.view(reader.bytes, start, end, count);
   const bytes = Buffer.allocUnsafeSlow(byteLength);
   const again = new CborReader(reader.bytes, start, reader.end);
   for (let left = count, at = 0; left > 0; left -= 1) {
@@ -162,20 +168,23 @@ function readRoute(reader: CborReader, what: string): Route {
   return Route.view(bytes, 0, byteLength, count);
 }
 
-/** Steps over the addresses of a route; gives their number and the size of their shortest form. */
+/** Steps over the addresses of a route; gives the number of those to be read, the size of their shortest form, their end. */
 function measureAddresses(
   reader: CborReader,
   given: number | undefined,
   what: string,
-): { readonly count: number; readonly byteLength: number } {
-  let count = 0;
+): { readonly count: number; readonly byteLength: number; readonly end: number } {
+  let passed = 0;
   let byteLength = 0;
-  while (count !== given && !(given === undefined && reader.takeBreak())) {
+  let end = reader.at;
+  while (passed !== given && !(given === undefined && reader.takeBreak())) {
     readAddress(reader, what);
-    count += 1;
+    passed += 1;
+    if (passed > mostReadAddresses) continue;
     byteLength += addressBytes(found.type, found.valueBytes);
+    end = reader.at;
   }
-  return { count, byteLength };
+  return { count: Math.min(passed, mostReadAddresses), byteLength, end };
 }
 
 /** Reads one address into `found`. */
