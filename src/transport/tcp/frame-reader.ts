@@ -1,4 +1,5 @@
 import { Chunk, ChunkPool } from "../../base/chunk.js";
+import { systemClock } from "../../base/clock.js";
 import { lastPiece } from "../../base/turn.js";
 import { lengthBytes } from "../../wire/limits.js";
 
@@ -12,26 +13,53 @@ const pool = new ChunkPool(chunkBytes, 16);
 const largePools = [2, 4, 8, 16].map((times) => new ChunkPool(times * chunkBytes, 2));
 const nothing = new Chunk(0);
 
-/** Bytes that many readers together may have in chunks beyond the usual size. */
+/** With a large frame that has taken no more room for so long, a reader makes room for another one. */
+const stillMs = 10_000;
+
+/**
+ * Bytes that many readers together may have in chunks beyond the usual size. When they are used up, large frames that
+ * stand still are given up for one that comes, those first that have for longest: else a few peers that never end theirs
+ * could keep all others from sending any, for good.
+ */
 export class ReceiveBudget {
+  readonly #nowMs: () => number;
+  /** Who is in the middle of a large frame, and since when it has had its room; the longest first. */
+  readonly #begun = new Map<FrameReaderUser, number>();
   #left: number;
 
-  constructor(bytes: number) {
+  constructor(bytes: number, nowMs = systemClock.monotonicMs) {
     this.#left = bytes;
+    this.#nowMs = nowMs;
   }
 
   get leftBytes(): number {
     return this.#left;
   }
 
-  take(bytes: number): boolean {
+  take(bytes: number, reading: FrameReaderUser): boolean {
+    this.#begun.delete(reading);
+    if (bytes > this.#left) this.#makeRoom(bytes);
     if (bytes > this.#left) return false;
     this.#left -= bytes;
+    this.#begun.set(reading, this.#nowMs());
     return true;
+  }
+
+  /** The large frame is read, or given up. */
+  ended(reading: FrameReaderUser): void {
+    this.#begun.delete(reading);
   }
 
   giveBack(bytes: number): void {
     this.#left += bytes;
+  }
+
+  #makeRoom(bytes: number): void {
+    const latestMs = this.#nowMs() - stillMs;
+    for (const [reading, sinceMs] of [...this.#begun]) {
+      if (bytes <= this.#left || sinceMs > latestMs) return;
+      reading.outOfRoom?.();
+    }
   }
 }
 
@@ -44,6 +72,8 @@ export interface FrameReaderOptions {
 export interface FrameReaderUser {
   /** A frame's CBOR lies at start to end of the chunk. False: it was not taken, the reader stops there. */
   frame(chunk: Chunk, start: number, end: number): boolean;
+  /** Others need the room of the large frame that has been begun and stands still: the reader is to be closed. */
+  outOfRoom?(): void;
 }
 
 export type FrameReaderFault = "frame_too_large" | "receive_budget_exhausted";
@@ -147,6 +177,7 @@ export class FrameReader {
     this.#closed = true;
     this.#dropWaiting();
     this.#retire(this.#chunk);
+    this.#options.budget.ended(this.#options.user);
     // Who keeps a closed connection for its counts does not keep its memory.
     this.#chunk = nothing;
   }
@@ -195,6 +226,8 @@ export class FrameReader {
     const chunk = this.#chunk;
     chunk.bytes.copy(next.bytes, 0, this.#start, this.#end);
     this.#retire(chunk);
+    if (size === chunkBytes && chunk.bytes.length !== chunkBytes)
+      this.#options.budget.ended(this.#options.user);
     this.#chunk = next;
     this.#end -= this.#start;
     this.#start = 0;
@@ -204,9 +237,15 @@ export class FrameReader {
   }
 
   #takeLarge(size: number): Chunk | undefined {
+    const { budget, user } = this.#options;
     const from = largePools.find(({ sizeBytes }) => sizeBytes >= size);
-    if (!this.#options.budget.take(from?.sizeBytes ?? size)) return undefined;
-    return from?.take() ?? new Chunk(size);
+    const bytes = from?.sizeBytes ?? size;
+    if (!budget.take(bytes, user)) return undefined;
+    if (!this.#closed) return from?.take() ?? new Chunk(size);
+    // The end of those that made room has ended this one as well.
+    budget.ended(user);
+    budget.giveBack(bytes);
+    return undefined;
   }
 
   /** A large chunk counts until the last who holds it lets go: for that long it is memory. */

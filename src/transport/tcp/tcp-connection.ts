@@ -301,6 +301,10 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     return true;
   }
 
+  outOfRoom(): void {
+    this.#end("receive_budget_exhausted", undefined);
+  }
+
   #emptied(): void {
     if (this.#writer.queuedBytes < this.#options.limits.sendQueueBytes) this.#gate.open();
   }

@@ -15,7 +15,8 @@ export interface TcpOptions {
   readonly sendQueueBytes?: number;
   /**
    * Bytes that all connections together may hold for frames that are larger than a read buffer, from their first bytes
-   * until whoever got them has let go. A connection that needs more is closed.
+   * until whoever got them has let go. A connection that needs more is closed, unless others have taken no more for 10 s
+   * in the middle of such a frame: those are closed for it.
    */
   readonly receiveBudgetBytes?: number;
   /** True uses documented interfaces of Node alone (base/socket). */

@@ -137,6 +137,55 @@ test("a large frame beyond the budget of all connections is a fault, and the res
   assert.equal(budget.leftBytes, 3 * MiB);
 });
 
+test("large frames that stand still are given up for one that needs their room, the oldest first", () => {
+  let nowMs = 0;
+  const budget = new ReceiveBudget(8 * MiB, () => nowMs);
+  const closed: number[] = [];
+  const begin = (id: number, bytes = MiB): FrameReaderFault | undefined => {
+    const outOfRoom = (): void => {
+      closed.push(id);
+      reader.close();
+    };
+    const reader = new FrameReader({ maxFrameBytes, budget, user: { frame: () => true, outOfRoom } });
+    const fault = feed(reader, frameOf(maxFrameBytes, bytes), 100_000);
+    if (fault !== undefined) reader.close();
+    return fault;
+  };
+  for (const id of [0, 1, 2]) {
+    assert.equal(begin(id), undefined);
+    nowMs += 1_000;
+  }
+  nowMs = 9_999;
+  assert.equal(begin(3, 5 * MiB), "receive_budget_exhausted");
+  assert.deepEqual(closed, []);
+  nowMs = 11_500;
+  assert.equal(begin(4), undefined);
+  assert.deepEqual(closed, [0]);
+  assert.equal(begin(5, 5 * MiB), "receive_budget_exhausted");
+  assert.deepEqual(closed, [0, 1], "those that have come on lately stay");
+});
+
+test("a large frame that was read whole is not given up, however long it is held", () => {
+  let nowMs = 0;
+  const budget = new ReceiveBudget(8 * MiB, () => nowMs);
+  let lost = 0;
+  const user = {
+    frame(chunk: Chunk): boolean {
+      chunk.hold();
+      return true;
+    },
+    outOfRoom(): void {
+      lost += 1;
+    },
+  };
+  const reader = new FrameReader({ maxFrameBytes, budget, user });
+  assert.equal(feed(reader, frameOf(4 * MiB - 100)), undefined);
+  reader.makeRoom();
+  nowMs = 60_000;
+  assert.equal(feed(makeReader(budget).reader, frameOf(maxFrameBytes, 6 * MiB)), "receive_budget_exhausted");
+  assert.equal(lost, 0);
+});
+
 test("a large frame that is held counts until it is released, also after the reader has closed", () => {
   const { reader, frames, budget } = makeReader(undefined, ({ chunk }) => {
     chunk.hold();
