@@ -95,7 +95,7 @@ export class Portals {
   }
 
   createOutlet(id: string, spec: OutletSpec): Created<OutletResource> {
-    const { router, clock, log } = this.#options;
+    const { router, clock, log, plainSockets } = this.#options;
     const target = parsePeerAddress(spec.target);
     const existing = id === "" ? undefined : this.#outlets.existing(id, spec);
     if (existing !== undefined) return { resource: this.#viewOutlet(existing), existed: true };
@@ -104,6 +104,7 @@ export class Portals {
       router,
       address: Address.parse(name),
       target,
+      plainSockets,
       clock,
       log,
       changed: () => this.#outlets.changed(name),

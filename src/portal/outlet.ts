@@ -21,6 +21,7 @@ export interface OutletOptions {
   readonly connectTimeoutMs?: number;
   readonly maxSessions?: number;
   readonly sessionLimits?: SessionLimits;
+  readonly plainSockets?: boolean;
   readonly clock: Clock;
   readonly log: Log;
   /** What a session met at the target differs from the one before. */
@@ -133,17 +134,16 @@ export class Outlet implements Worker, Disposable {
       () => failed(`no answer within ${connectTimeoutMs} ms`, "timed_out"),
       connectTimeoutMs,
     );
-    session.attach(
-      TcpStream.dial(target, session, () => {
-        if (session.isEnded) return;
-        connected = true;
-        clearTimeout(timer);
-        counts.sessionOpened();
-        this.#met("connected", "");
-        if (typeof session.signal(pong, back) === "string") session.close();
-        else session.open(back);
-      }),
-    );
+    const opened = (): void => {
+      if (session.isEnded) return;
+      connected = true;
+      clearTimeout(timer);
+      counts.sessionOpened();
+      this.#met("connected", "");
+      if (typeof session.signal(pong, back) === "string") session.close();
+      else session.open(back);
+    };
+    session.attach(TcpStream.dial(target, session, opened, this.#options.plainSockets));
     log.debug("session.opening", { outlet: this.#options.address.text });
   }
 

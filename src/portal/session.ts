@@ -327,15 +327,17 @@ export class Session implements Worker, LocalStreamUser {
   gateOpened(): void {
     this.#waitingAt = undefined;
     while (this.#unsent.length > 0) {
-      const { message, backing } = this.#unsent[0]!;
-      const outcome = this.#router.send(message);
+      const next = this.#unsent[0]!;
+      const outcome = this.#router.send(next.message);
+      // What it met may have ended this session, and dropped what was unsent.
+      if (this.#unsent[0] !== next) return;
       if (typeof outcome === "object") {
         this.#waitingAt = outcome;
         outcome.wait(this);
         return;
       }
       this.#unsent.shift();
-      backing?.release();
+      next.backing?.release();
       if (typeof outcome === "string") {
         this.#routeFailed();
         return;

@@ -71,10 +71,14 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
   }
 
   /** Connects; `connected` is called once it has, a failure comes as the user's `closed`. */
-  static dial(target: SocketAddress, user: LocalStreamUser, connected: () => void): TcpStream {
+  static dial(
+    { host, port }: SocketAddress,
+    user: LocalStreamUser,
+    connected: () => void,
+    plainSockets = false,
+  ): TcpStream {
     const stream = new TcpStream(user);
-    const { host, port } = target;
-    stream.#socket = ByteSocket.dial({ host, port, keepAlive: false }, stream, connected);
+    stream.#socket = ByteSocket.dial({ host, port, keepAlive: false, plainSockets }, stream, connected);
     return stream;
   }
 

@@ -142,6 +142,24 @@ test("an outlet that is named twice, as an Ockam inlet does after a recovery, ta
   assert.equal((await talk(opened.bound.port, "")).text, "ok");
 });
 
+test("on plain sockets neither end reads with what Node does not document", async (t) => {
+  const port = await target((socket) => socket.once("data", (data) => socket.end(data)));
+  const probe = net.connect(port, "127.0.0.1");
+  await once(probe, "connect");
+  let owner = (probe as unknown as { _handle: object })._handle;
+  while (!Object.hasOwn(owner, "useUserBuffer")) owner = Object.getPrototypeOf(owner);
+  probe.destroy();
+  const reads = t.mock.method(owner as { useUserBuffer(): void }, "useUserBuffer");
+  for (const plainSockets of [true, false]) {
+    const far = outlet(port, { plainSockets });
+    const near = await inlet(undefined, { plainSockets });
+    assert.equal((await talk(near.bound.port, "hello")).text, "hello");
+    assert.equal(reads.mock.callCount() > 0, !plainSockets);
+    near[Symbol.dispose]();
+    far[Symbol.dispose]();
+  }
+});
+
 test("a target that refuses resets the client, and both ends say so", async () => {
   const port = await target(() => {});
   undo.pop()?.();
