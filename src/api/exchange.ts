@@ -31,6 +31,11 @@ export interface Exchange {
   open(): NodeExchange;
   /** The whole body has arrived, or never will. */
   readonly hasArrived: boolean;
+  /**
+   * Of a body that has ended: the client did not end it, but broke off. Node ends the body of an HTTP/2 stream that was
+   * reset as if it were whole.
+   */
+  readonly isBrokenOff: boolean;
   /** How much of the answer waits to be taken. */
   readonly waitingBytes: number;
   /** Pieces of the answer that were handed over, each when enough of those before was taken. */
@@ -82,6 +87,10 @@ export class Http1Exchange implements Exchange {
 
   get hasArrived(): boolean {
     return this.#request.complete;
+  }
+
+  get isBrokenOff(): boolean {
+    return !this.#request.complete;
   }
 
   get waitingBytes(): number {
@@ -142,6 +151,10 @@ export class Http2Exchange implements Exchange {
 
   get hasArrived(): boolean {
     return this.stream.endAfterHeaders || this.stream.readableEnded || this.stream.destroyed;
+  }
+
+  get isBrokenOff(): boolean {
+    return this.stream.closed;
   }
 
   get waitingBytes(): number {

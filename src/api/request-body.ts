@@ -72,9 +72,11 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     for (;;) {
       const chunk = this.#read.shift() ?? (this.#request.read() as Uint8Array | null);
       if (chunk !== null) return { done: false, value: chunk };
-      if (this.#hasEnded) return { done: true, value: undefined };
+      if (this.#hasEnded && !this.#exchange.isBrokenOff) return { done: true, value: undefined };
       if (this.#failed !== undefined) throw this.#failed;
-      if (this.#request.destroyed) throw new ConnectError("the request ended inside its body", Code.Canceled);
+      if (this.#hasEnded || this.#request.destroyed) {
+        throw new ConnectError("the request ended inside its body", Code.Canceled);
+      }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
       });

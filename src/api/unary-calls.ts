@@ -84,7 +84,8 @@ export class UnaryCalls {
     const call = new UnaryCall(method, wire, exchange, stream, values, completeError);
     if (timeoutMs !== undefined) call.endAfter(Math.min(timeoutMs, limits.maxDeadlineMs));
     readWhole(stream, wire.envelopeBytes + limits.maxRequestBytes, (chunks, isWhole) => {
-      if (call.isOver) return;
+      // A call that was broken off ends with its stream, which closes next.
+      if (call.isOver || (isWhole && exchange.isBrokenOff)) return;
       const message = isWhole ? messageIn(wire, method.method, chunks) : undefined;
       if (message === undefined) {
         call.leave();

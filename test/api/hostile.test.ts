@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import fc from "fast-check";
 import { SendMessageRequestSchema } from "../../gen/portway/v1/message_service_pb.js";
+import { CreateNodeRequestSchema } from "../../gen/portway/v1/node_service_pb.js";
 import { envelopeOf } from "../../src/api/envelope.js";
 import { deferred } from "../../src/base/signals.js";
 import { apiFixture } from "../support/api-fixture.js";
@@ -197,6 +198,39 @@ test("calls that are reset in every way and at every moment leave nothing behind
   assert.ok(signals.every(({ aborted }) => aborted));
 });
 
+test("a request that its client breaks off inside of its body is not carried out", async (t) => {
+  const { server, token, engine } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const asked: string[] = [];
+  engine.onCall = (name) => void asked.push(name);
+  // What has come is a request of its own: of a longer one the fields at the end are missing.
+  const message = toBinary(CreateNodeRequestSchema, create(CreateNodeRequestSchema, { nodeId: "n9" }));
+  const bodies = [
+    ["application/proto", message],
+    ["application/grpc", envelopeOf(0, message)],
+    ["application/grpc-web", envelopeOf(0, message)],
+    ["application/json", Buffer.from('{"nodeId":"n9"}')],
+  ] as const;
+  const reset = (code: number): Buffer => frame(3, 0, 1, [Buffer.of(0, 0, 0, code)]);
+  for (const [type, body] of bodies) {
+    const begun = firstCall(token, "NodeService/CreateNode", type, body, { isEnd: false });
+    for (const breaksOff of [reset(http2.constants.NGHTTP2_CANCEL), reset(0), undefined]) {
+      const client = new RawSocket(at);
+      client.socket.write(
+        Buffer.concat([preface, settings, begun, frame(6, 0, 0, [Buffer.from("arrived.")])]),
+      );
+      await client.until("arrived.");
+      if (breaksOff === undefined) client.socket.end();
+      else client.socket.write(Buffer.concat([breaksOff, frame(6, 0, 0, [Buffer.from("received")])]));
+      await (breaksOff === undefined ? client.closed() : client.until("received"));
+      client.socket.destroy();
+    }
+  }
+  // All calls have ended by themselves, and what they began has as well.
+  await server.close({ graceMs: 60_000 });
+  assert.deepEqual(asked, []);
+});
+
 function frame(type: number, flags: number, stream: number, parts: readonly Buffer[]): Buffer {
   const body = Buffer.concat(parts);
   const head = Buffer.alloc(9);
@@ -209,7 +243,13 @@ function frame(type: number, flags: number, stream: number, parts: readonly Buff
 
 /** A literal header field (RFC 7541, 6.2.2) with a name and a value of less than 127 bytes. */
 /** The frames of a call that is the first of its connection. */
-function firstCall(token: string, method: string, contentType: string, body: string | Uint8Array): Buffer {
+function firstCall(
+  token: string,
+  method: string,
+  contentType: string,
+  body: string | Uint8Array,
+  { isEnd = true } = {},
+): Buffer {
   const fields = [
     field(":method", "POST"),
     field(":scheme", "http"),
@@ -218,7 +258,7 @@ function firstCall(token: string, method: string, contentType: string, body: str
     field("content-type", contentType),
     field("authorization", `Bearer ${token}`),
   ];
-  return Buffer.concat([frame(1, 4, 1, fields), frame(0, 1, 1, [Buffer.from(body)])]);
+  return Buffer.concat([frame(1, 4, 1, fields), frame(0, isEnd ? 1 : 0, 1, [Buffer.from(body)])]);
 }
 
 function field(name: string, value: string): Buffer {
