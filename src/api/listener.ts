@@ -26,8 +26,10 @@ export interface ListenerOptions {
 export interface Listener {
   /** To be bound by its owner. */
   readonly server: net.Server;
-  /** Accepts no more and unbinds. Open connections stay. */
+  /** Accepts no more and unbinds; resolves when no socket is left. Open connections stay. */
   close(): Promise<void>;
+  /** Ends what is no connection yet: sockets in their TLS handshake. To be called when no connection is left. */
+  endHandshakes(): void;
 }
 
 /** Between two requests of an HTTP/1.1 connection. */
@@ -142,6 +144,8 @@ export function createListener(options: ListenerOptions): Listener {
     keepAlive: true,
     keepAliveInitialDelay: 30_000,
   };
+  /** Under TLS, what each connection runs on, from before its handshake: nobody else knows of it then. */
+  const underTls = new Set<net.Socket>();
   let server: net.Server;
   if (options.tls === undefined) {
     server = net.createServer(sockets, (socket) => {
@@ -161,7 +165,15 @@ export function createListener(options: ListenerOptions): Listener {
       else if (socket.alpnProtocol === "http/1.1") servers.http1(socket);
       else sniff(socket, servers, limits.handshakeTimeoutMs);
     });
-    secure.on("tlsClientError", (error) => log.debug("connection.failed", { error }));
+    secure.on("connection", (socket: net.Socket) => {
+      underTls.add(socket);
+      socket.once("close", () => underTls.delete(socket));
+    });
+    secure.on("tlsClientError", (error, socket) => {
+      log.debug("connection.failed", { error });
+      // After its timeout Node leaves it open.
+      socket.destroy();
+    });
     server = secure;
   }
   server.maxConnections = limits.maxConnections;
@@ -173,6 +185,9 @@ export function createListener(options: ListenerOptions): Listener {
       http1.keepAliveTimeout = 1;
       http1.close();
       return new Promise((resolve) => server.close(() => resolve()));
+    },
+    endHandshakes() {
+      for (const socket of underTls) socket.destroy();
     },
   };
 }

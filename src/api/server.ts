@@ -211,7 +211,9 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       mustBeOpen();
     } catch (error) {
       listeners.delete(listener);
-      await listener.close();
+      const closed = listener.close();
+      listener.endHandshakes();
+      await closed;
       throw error;
     }
     listener.server.on("error", (error) => log.error("listener.failed", { error }));
@@ -261,6 +263,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         // What is closed before it is bound is bound all the same.
         const unbound = [...listeners].map(([listener, bound]) => bound.then(listener.close, listener.close));
         await connections.close(graceMs);
+        for (const listener of listeners.keys()) listener.endHandshakes();
         await Promise.all(unbound);
         connections[Symbol.dispose]();
       })();

@@ -9,6 +9,7 @@ import { Code } from "@connectrpc/connect";
 import { SystemService } from "../../gen/portway/v1/system_service_pb.js";
 import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
 import { projectRoot } from "../support/project-root.js";
+import { RawSocket } from "../support/raw-http.js";
 
 const certs = join(projectRoot, "test/support/certs");
 const pem = (name: string): Buffer => readFileSync(join(certs, `${name}.pem`));
@@ -156,6 +157,21 @@ test("a client that goes away ends its calls over TLS too", async (t) => {
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
   }
   await server.close({ graceMs: 60_000 });
+});
+
+test("a handshake that does not come ends its connection, and does not hold up the end of the server", async (t) => {
+  const impatient = await apiFixture(t, { limits: { handshakeTimeoutMs: 100 } });
+  const silent = new RawSocket(await impatient.server.listenTcp({ host: "127.0.0.1", port: 0, tls: files }));
+  await silent.closed();
+  const { server, token } = await apiFixture(t, { limits: { handshakeTimeoutMs: 3_600_000 } });
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0, tls: files });
+  const lasting = new RawSocket(at);
+  // Half a record of TLS.
+  lasting.socket.write(Buffer.of(22, 3, 1, 1, 0));
+  const known = transportFor("connect json", `https://${at}`, { token, nodeOptions: trusting });
+  await clientFor(SystemService, known).getServerInfo({});
+  await server.close();
+  await lasting.closed();
 });
 
 test("old TLS versions and plain HTTP get nothing from a TLS listener", async (t) => {
