@@ -43,7 +43,8 @@ function exitCodeOf(error: unknown): ExitCode {
     case "malformed":
       return exitCodes.configuration;
     case "address_in_use":
-      return exitCodes.unavailable;
+      // Who serves the socket of a home is its daemon; an address of TCP may be anybody's.
+      return error.facts["path"] === undefined ? exitCodes.cannotCreate : exitCodes.unavailable;
     case "address_not_available":
     case "port_privileged":
       return exitCodes.cannotCreate;

@@ -275,7 +275,7 @@ test("a TCP address of the API that is taken is an error that names it, and noth
   t.after(() => taken.close());
   const { port } = taken.address() as net.AddressInfo;
   const daemon = startDaemon(t, { flags: { apiAddresses: [`127.0.0.1:${port}`] } });
-  assert.equal(await daemon.exited, 69);
+  assert.equal(await daemon.exited, 73);
   assert.match(daemon.stderr, new RegExp(`can't listen on 127.0.0.1:${port}`));
   assert.equal(existsSync(daemon.home.lockPath), false);
   assert.equal(existsSync(daemon.home.socketPath), false);
