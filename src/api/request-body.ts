@@ -83,6 +83,12 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     }
   }
 
+  /** Nothing more is waited for: whoever reads on hears `reason`. */
+  fail(reason: unknown): void {
+    this.#failed ??= reason;
+    this.#onEvent();
+  }
+
   async return(): Promise<IteratorResult<Uint8Array>> {
     this.forget();
     return { done: true, value: undefined };
@@ -117,8 +123,5 @@ export class RequestBody implements AsyncIterableIterator<Uint8Array> {
     wake?.();
   };
 
-  readonly #onError = (error: unknown): void => {
-    this.#failed = error;
-    this.#onEvent();
-  };
+  readonly #onError = (error: unknown): void => this.fail(error);
 }

@@ -1,5 +1,5 @@
 import type { Writable } from "node:stream";
-import type { ContextValues } from "@connectrpc/connect";
+import { Code, ConnectError, type ContextValues } from "@connectrpc/connect";
 import type { UniversalServerRequest, UniversalServerResponse } from "@connectrpc/connect/protocol";
 import { type Exchange, whyGone } from "./exchange.js";
 import { RequestBody } from "./request-body.js";
@@ -40,8 +40,12 @@ export function toUniversalRequest(
     const value = headers[name];
     if (typeof value === "string") header.set(name, capped(value, maxDeadlineMs));
   }
+  const body = new RequestBody(exchange, read);
   const caller = new AbortController();
   exchange.serving = caller;
+  // Connect heeds neither of these while it waits for a message.
+  caller.signal.addEventListener("abort", () => body.fail(caller.signal.reason), { once: true });
+  if (!exchange.hasArrived) failAtDeadline(body, exchange, maxDeadlineMs);
   exchange.onClose(() => {
     if (!response.writableEnded) caller.abort(whyGone(exchange));
   });
@@ -51,10 +55,21 @@ export function toUniversalRequest(
     // The host was checked, and nobody asks for it again.
     url: `http://localhost${url}`,
     header,
-    body: new RequestBody(exchange, read),
+    body,
     signal: caller.signal,
     contextValues,
   };
+}
+
+function failAtDeadline(body: RequestBody, exchange: Exchange, maxMs: number): void {
+  const { headers } = exchange;
+  const isGrpc = /^application\/grpc/i.test(headers["content-type"] ?? "");
+  const timeout = headers[isGrpc ? "grpc-timeout" : "connect-timeout-ms"];
+  const timeoutMs = typeof timeout === "string" ? timeoutMsOf(timeout) : undefined;
+  if (timeoutMs === undefined) return;
+  const onTime = (): void => body.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
+  const timer = setTimeout(onTime, Math.min(timeoutMs, maxMs));
+  exchange.onClose(() => clearTimeout(timer));
 }
 
 /** Of the number in a timeout of gRPC. */

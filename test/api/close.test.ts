@@ -155,6 +155,45 @@ test("calls that do not finish in time are told so, and their signals end", asyn
   }
 });
 
+test("a caller whose request is still to come hears of its deadline, and of the end of the server", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const session = http2.connect(`http://${at}`).on("error", () => {});
+  t.after(() => session.destroy());
+  /** Sends the beginning of a request; what is told. */
+  const begun = async (headers: Readonly<Record<string, string>>): Promise<string> => {
+    const path = "/portway.v1.NodeService/ListNodes";
+    const stream = session.request({
+      ":method": "POST",
+      ":path": path,
+      authorization: `Bearer ${token}`,
+      "content-type": "application/json",
+      ...headers,
+    });
+    stream.on("error", () => {});
+    stream.write("{");
+    let told = "";
+    for await (const chunk of stream) told += String(chunk);
+    return told;
+  };
+  const begunOverHttp1 = async (headers: string): Promise<string> => {
+    const client = new RawSocket(at);
+    client.socket.write(
+      `POST /portway.v1.NodeService/ListNodes HTTP/1.1\r\nhost: ${at}\r\nauthorization: Bearer ${token}\r\n` +
+        `content-type: application/json\r\ncontent-length: 2\r\n${headers}\r\n{`,
+    );
+    return await client.until('"}');
+  };
+  assert.match(await begun({ "connect-timeout-ms": "100" }), /"deadline_exceeded".*"TIMED_OUT"/s);
+  const ofGrpcWeb = { "content-type": "application/grpc-web", "grpc-timeout": "100m" };
+  assert.match(await begun(ofGrpcWeb), /grpc-status: 4\r/);
+  assert.match(await begunOverHttp1("connect-timeout-ms: 100\r\n"), /"deadline_exceeded"/);
+  const waiting = begun({});
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await server.close({ graceMs: 50 });
+  assert.match(await waiting, /"unavailable".*"DRAINING"/s);
+});
+
 test("a client that goes away ends all its calls: those of pipelined requests, and with a FIN alone over HTTP/2", async (t) => {
   const { server, token, engine } = await apiFixture(t);
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
