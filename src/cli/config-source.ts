@@ -103,7 +103,11 @@ async function download(address: string, fetcher: typeof fetch): Promise<string>
         url = new URL(location, url);
         continue;
       }
-      if (!response.ok) throw new PortwayError("bad_argument", `${url.href} answered ${response.status}`);
+      if (!response.ok) {
+        // What is left unread would keep the process alive for as long as it comes.
+        await response.body?.cancel();
+        throw new PortwayError("bad_argument", `${url.href} answered ${response.status}`);
+      }
       return await bodyOf(response, url.href);
     }
   } catch (error) {

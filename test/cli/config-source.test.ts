@@ -119,9 +119,16 @@ describe("reading a configuration", () => {
     assert.ok(sent < 2 * 1024 * 1024);
   });
 
-  test("of a URL says the status of an answer that is no configuration", async () => {
-    const answers = new Map([["https://a/1", new Response("no", { status: 404 })]]);
+  test("of a URL says the status of an answer that is no configuration, and waits for no more of it", async () => {
+    let canceled = false;
+    const body = new ReadableStream({
+      cancel() {
+        canceled = true;
+      },
+    });
+    const answers = new Map([["https://a/1", new Response(body, { status: 404 })]]);
     await assert.rejects(download("https://a/1", answers), /https:\/\/a\/1 answered 404/);
+    assert.ok(canceled);
   });
 
   test("of a URL says why nothing came", async () => {
