@@ -1,3 +1,4 @@
+import { isIPv6 } from "node:net";
 import { parseSocketAddress, type SocketAddress } from "../../model/socket-address.js";
 import type { Problems } from "./problems.js";
 import type { InletConfig, Located, OutletConfig, RelayConfig } from "./resources.js";
@@ -120,6 +121,10 @@ function overlap(a: string, b: string): boolean {
   const [one, two] = [a, b].map((host) =>
     host.toLowerCase() === "localhost" ? "127.0.0.1" : host.toLowerCase(),
   );
-  const isWild = (host: string | undefined) => host === "0.0.0.0" || host === "::";
-  return one === two || isWild(one) || isWild(two);
+  return one === two || covers(one!, two!) || covers(two!, one!);
+}
+
+/** `::` is bound for IPv4 too. What a name stands for is not known here. */
+function covers(wild: string, host: string): boolean {
+  return wild === "::" || (wild === "0.0.0.0" && !isIPv6(host));
 }

@@ -152,6 +152,8 @@ test("what can't exist side by side is a conflict at its second place", () => {
       `tcp-inlets: [{from: 0.0.0.0:6000, ${to}}, {from: "localhost:6000", ${to}}]`,
       /port 6000 is bound already/,
     ],
+    [`tcp-inlets: [{from: "[::]:6000", ${to}}, {from: 0.0.0.0:6000, ${to}}]`, /port 6000 is bound already/],
+    [`tcp-inlets: [{from: "[::1]:6000", ${to}}, {from: "[::]:6000", ${to}}]`, /port 6000 is bound already/],
     [
       `{tcp-listener-address: 6000, tcp-inlets: {from: 6000, ${to}}}`,
       /bound already by tcp-listener-address at/,
@@ -171,6 +173,7 @@ test("what looks alike and does not collide is no conflict", () => {
   for (const text of [
     `tcp-inlets: [{from: 0, ${to}}, {from: 0, ${to}}]`,
     `tcp-inlets: [{from: 127.0.0.1:6000, ${to}}, {from: 127.0.0.2:6000, ${to}}]`,
+    `{tcp-listener-address: 0.0.0.0:6000, tcp-inlets: {from: "[::1]:6000", ${to}}}`,
     `tcp-inlets: [{alias: a, ${to}}, {alias: a, at: other, ${to}}]`,
     "tcp-outlets: [{from: outlet, to: 1}, {to: 2}, {to: 3}]",
     "tcp-outlets: [{from: a, to: 1}, {from: a, at: other, to: 1}]",
