@@ -100,6 +100,13 @@ export class Cli implements AsyncDisposable {
     return randomUUID();
   }
 
+  /** Says that a daemon was there that did not end by itself. */
+  warnOfDead(pid: number): void {
+    this.notices.warn(
+      `the daemon of before, process ${pid}, was killed or has crashed, and its nodes are gone; its log is ${homeAt(this.home).daemonLogPath}`,
+    );
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#greeting;
     const connection = await this.#connecting?.catch(() => undefined);
@@ -129,11 +136,7 @@ export class Cli implements AsyncDisposable {
     if (connection.startedPid !== undefined) {
       this.notices.trace(1, `started a daemon, process ${connection.startedPid}`);
     }
-    if (connection.deadPid !== undefined) {
-      this.notices.warn(
-        `the daemon of before, process ${connection.deadPid}, was killed or has crashed, and its nodes are gone; its log is ${homeAt(this.home).daemonLogPath}`,
-      );
-    }
+    if (connection.deadPid !== undefined) this.warnOfDead(connection.deadPid);
     return connection;
   }
 

@@ -154,16 +154,19 @@ test("a daemon that a command started holds no lock and no pipe of the caller's"
   assert.equal(JSON.parse(await machine.run("node list")).length, 1);
 });
 
-test("a command that starts a daemon says that the one before it was killed; the next command does not", async () => {
+test("status and the command that starts a daemon say that the one before it was killed; the next command does not", async () => {
   await using machine = new Machine();
   await machine.run("node create n1");
   const pid = await machine.pid();
   await machine.kill9();
+  const said = `! the daemon of before, process ${pid}, was killed or has crashed`;
+  const status = await machine.cli("status");
+  assert.deepEqual([status.code, JSON.parse(status.stdout).running], [0, false]);
+  assert.ok(status.stderr.includes(said), status.stderr);
   const first = await machine.cli("node list");
   const { stdout, code } = first;
   assert.deepEqual({ stdout, code }, { stdout: "[]", code: 0 });
   // On a busy machine it also says what it waits for.
-  const said = `! the daemon of before, process ${pid}, was killed or has crashed`;
   assert.ok(first.stderr.includes(said), first.stderr);
   assert.ok(!(await machine.cli("node list")).stderr.includes("killed"));
 });

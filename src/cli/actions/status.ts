@@ -2,9 +2,11 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Node } from "../../../gen/portway/v1/node_service_pb.js";
 import type { GetServerInfoResponse } from "../../../gen/portway/v1/system_service_pb.js";
 import { version } from "../../base/version.js";
+import { homeAt } from "../../home/home.js";
 import { durationArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
 import { nodeItemJson, nodeItemPlain } from "../forms/node.js";
+import { deadLockHolder } from "../lock-holder.js";
 import { idOf } from "../names.js";
 import { listAll, pageSize } from "../paging.js";
 import type { Style } from "../style.js";
@@ -20,6 +22,8 @@ export async function status(cli: Cli, options: { readonly timeout?: string }): 
       : durationArgument("--timeout", options.timeout, maxTimeoutMs);
   const client = await cli.clientOfRunning();
   if (client === undefined) {
+    const deadPid = deadLockHolder(homeAt(cli.home));
+    if (deadPid !== undefined) cli.warnOfDead(deadPid);
     return await cli.output.print({
       plain: () => `No daemon runs in ${cli.home}. The next command that needs one starts it.`,
       json: () => ({ home: cli.home, nodes: [], portway_version: version, running: false }),
