@@ -25,6 +25,13 @@ export function durationArgument(flag: string, text: string, maxMs: number): num
   );
 }
 
+/** The same for how long something may take, where 0 would be no time, and the client takes it for no limit. */
+export function timeoutArgument(flag: string, text: string, maxMs: number): number {
+  const ms = durationArgument(flag, text, maxMs);
+  if (ms > 0) return ms;
+  throw new PortwayError("bad_argument", `${flag}: expected more than 0`, { given: text });
+}
+
 /** A whole number from `min` to `max`. Throws, naming the flag. */
 export function integerArgument(flag: string, text: string, min: number, max: number): number {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;

@@ -5,8 +5,7 @@ import { PortwayError } from "../base/errors.js";
 import { version } from "../base/version.js";
 import type { PortwayClient } from "../client/client.js";
 import { homeAt, userHome } from "../home/home.js";
-import { naming } from "./argument.js";
-import { parseDuration } from "./duration.js";
+import { timeoutArgument } from "./argument.js";
 import { withFirstCallRepeated } from "./first-call.js";
 import type { Connection, Io } from "./io.js";
 import { Notices } from "./notices.js";
@@ -31,6 +30,7 @@ export interface GlobalOptions {
 }
 
 const callTimeoutMs = 30_000;
+const maxCallTimeoutMs = 24 * 3_600_000;
 
 /** One run of one command: what it prints to, whom it asks, and the daemon it talks to. */
 export class Cli implements AsyncDisposable {
@@ -91,7 +91,7 @@ export class Cli implements AsyncDisposable {
     const timeoutMs =
       given === undefined || given === ""
         ? callTimeoutMs
-        : naming("PORTWAY_DEFAULT_TIMEOUT", () => parseDuration(given));
+        : timeoutArgument("PORTWAY_DEFAULT_TIMEOUT", given, maxCallTimeoutMs);
     return { timeoutMs: timeoutMs + extraMs, ...(signal === undefined ? {} : { signal }) };
   }
 

@@ -37,6 +37,8 @@ describe("a command line that can't be", () => {
     ["message send x --to /tcp/abc", /--to: .*"abc"/],
     ["message send x --to /service/echo --timeout 0", /--timeout/],
     ["message send x --to /service/echo --timeout 99h", /too long/],
+    ["status --timeout 0", /--timeout: expected more than 0/],
+    ["tcp-inlet create --to /service/outlet --timeout 0s", /--timeout: expected more than 0/],
     ["message send xyz --hex --to /service/echo", /hexadecimal/],
     [
       "message send x --to /service/a --to /service/b",

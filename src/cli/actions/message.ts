@@ -1,6 +1,6 @@
 import { PayloadEncoding } from "../../../gen/portway/v1/message_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
-import { durationArgument, missingArgument, naming } from "../argument.js";
+import { missingArgument, naming, timeoutArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
 import { durationMs, formatDuration, protoDuration } from "../duration.js";
 import { parseNodeId } from "../names.js";
@@ -28,8 +28,7 @@ export async function send(cli: Cli, options: SendOptions, text = ""): Promise<v
   const timeoutMs =
     options.timeout === undefined
       ? defaultTimeoutMs
-      : durationArgument("--timeout", options.timeout, maxTimeoutMs);
-  if (timeoutMs === 0) throw new PortwayError("bad_argument", "--timeout: expected more than 0");
+      : timeoutArgument("--timeout", options.timeout, maxTimeoutMs);
   const to = await resolveRoute(cli, "--to", options.to);
   const { messages } = await cli.client();
   const reply = await withRetries(cli, options, () => {

@@ -3,7 +3,7 @@ import type { Node } from "../../../gen/portway/v1/node_service_pb.js";
 import type { GetServerInfoResponse } from "../../../gen/portway/v1/system_service_pb.js";
 import { version } from "../../base/version.js";
 import { homeAt } from "../../home/home.js";
-import { durationArgument } from "../argument.js";
+import { timeoutArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
 import { nodeItemJson, nodeItemPlain } from "../forms/node.js";
 import { deadLockHolder } from "../lock-holder.js";
@@ -19,7 +19,7 @@ export async function status(cli: Cli, options: { readonly timeout?: string }): 
   const timeoutMs =
     options.timeout === undefined
       ? defaultTimeoutMs
-      : durationArgument("--timeout", options.timeout, maxTimeoutMs);
+      : timeoutArgument("--timeout", options.timeout, maxTimeoutMs);
   const client = await cli.clientOfRunning();
   if (client === undefined) {
     const deadPid = deadLockHolder(homeAt(cli.home));

@@ -1,7 +1,7 @@
 import type { Inlet } from "../../../gen/portway/v1/portal_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
 import { isLoopback, parseSocketAddress } from "../../model/socket-address.js";
-import { durationArgument, missingArgument, socketAddressArgument } from "../argument.js";
+import { durationArgument, missingArgument, socketAddressArgument, timeoutArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
 import { deprecated } from "../command.js";
 import { protoDuration } from "../duration.js";
@@ -150,7 +150,7 @@ function waitsOf({ connectionWait, retryWait, timeout }: CreateOptions) {
     );
   }
   const timeoutMs =
-    timeout === undefined ? defaultTimeoutMs : durationArgument("--timeout", timeout, maxWaitMs);
+    timeout === undefined ? defaultTimeoutMs : timeoutArgument("--timeout", timeout, maxWaitMs);
   return { waitMs, retryWaitMs, timeoutMs };
 }
 
