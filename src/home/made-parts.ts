@@ -1,4 +1,13 @@
-import { appendFileSync, closeSync, constants, lstatSync, mkdirSync, openSync, readSync } from "node:fs";
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  statSync,
+} from "node:fs";
 import { dirname } from "node:path";
 import type { Home } from "./home.js";
 
@@ -11,9 +20,30 @@ const maxHeadBytes = 512;
 /** How each line of a log of ours begins: base/pino-log.ts. */
 const logLineStart = /^\{"level":"(debug|info|warn|error)","time":"\d{4}-\d\d-\d\dT[\d:.]+Z","event":"/;
 
-/** Makes a directory and those above it, 0700; false if it is there. */
+/**
+ * Makes a directory and those above it, 0700; false if it is there. Node's own recursion says ENOENT of a file system
+ * that is read-only, and never ends in one where nothing can be made, such as /proc.
+ */
 export function makeDirectory(path: string): boolean {
-  return mkdirSync(path, { recursive: true, mode: 0o700 }) !== undefined;
+  try {
+    return makeOne(path);
+  } catch (error) {
+    const parent = dirname(path);
+    const isThere = lstatSync(parent, { throwIfNoEntry: false }) !== undefined;
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT" || isThere) throw error;
+    makeDirectory(parent);
+    return makeOne(path);
+  }
+}
+
+function makeOne(path: string): boolean {
+  try {
+    mkdirSync(path, { mode: 0o700 });
+    return true;
+  } catch (error) {
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) return false;
+    throw error;
+  }
 }
 
 /** Notes in the home that Portway made these parts; none says only that it is a home. Several may do so at once. */
