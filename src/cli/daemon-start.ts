@@ -94,11 +94,7 @@ class Start {
           if (await accepts(this.#home.socketPath)) return {};
           this.#starts += 1;
           this.#deadPid ??= deadLockHolder(this.#home);
-          this.#child = startChild(
-            this.#home,
-            this.#options,
-            this.#isShared ? this.#home.runDirectory : tmpdir(),
-          );
+          this.#child = startChild(this.#home, this.#options, openWords(this.#home, this.#isShared));
           endMs = performance.now() + ownStartMs;
         }
         this.#checkChild();
@@ -174,15 +170,31 @@ interface Child {
   forget(): void;
 }
 
+/**
+ * A file that has no name any more: it takes what the daemon says before it has its log, and leaves nothing behind. It
+ * is not to touch a home that may not be ours, unless there is no other place: a container often has no other.
+ */
+function openWords(home: Home, isShared: boolean): number {
+  const name = `portway-start-${process.pid}-${Date.now()}.log`;
+  if (isShared) return openUnnamed(join(home.runDirectory, name));
+  try {
+    return openUnnamed(join(tmpdir(), name));
+  } catch {
+    return openUnnamed(join(home.path, name));
+  }
+}
+
+function openUnnamed(path: string): number {
+  const fd = openSync(path, "wx+", 0o600);
+  unlinkSync(path);
+  return fd;
+}
+
 function startChild(
   home: Home,
   { env, program = [process.execPath, mainPath] }: StartOptions,
-  wordsDirectory: string,
+  words: number,
 ): Child {
-  // A file that has no name any more: it takes what the daemon says before it has its log, and leaves nothing behind.
-  const wordsPath = join(wordsDirectory, `portway-start-${process.pid}-${Date.now()}.log`);
-  const words = openSync(wordsPath, "wx+", 0o600);
-  unlinkSync(wordsPath);
   const stdio: ("ignore" | number)[] = ["ignore", words, words];
   // A lock or a pipe of the caller's would be held for as long as the daemon runs: it gets the words in their place.
   for (const descriptor of inheritedDescriptors()) stdio[descriptor] = words;

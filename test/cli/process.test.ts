@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { type ChildProcess, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, existsSync, openSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { version } from "../../src/base/version.js";
@@ -82,6 +83,33 @@ describe("the daemon of the commands", () => {
     const { code, stderr } = await machine.cli("node list", { environment: { PORTWAY_HOME: home } });
     assert.equal(code, 69);
     assert.match(stderr, /PORTWAY_HOME is too long/);
+  });
+
+  test("is started in a volume with other things in it, where nothing else can be written", async () => {
+    await using machine = new Machine();
+    const home = join(machine.folder, "volume");
+    mkdirSync(join(home, "lost+found"), { recursive: true, mode: 0o700 });
+    const environment = { PORTWAY_HOME: home, TMPDIR: "/nowhere" };
+    const { stdout, stderr } = await machine.cli("node create n1", { environment });
+    const there = readdirSync(home).sort();
+    await machine.cli("reset -y", { environment });
+    assert.equal(stdout, "n1", stderr);
+    assert.deepEqual(there, ["logs", "lost+found", "run", "token"]);
+  });
+
+  test("that can't have its address of the API is not waited for", async () => {
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    try {
+      const address = `127.0.0.1:${(taken.address() as AddressInfo).port}`;
+      await using machine = new Machine({ PORTWAY_API_ADDRESS: address });
+      const { code, stderr } = await machine.cli("node list");
+      assert.equal(code, 69);
+      assert.match(stderr, /the daemon could not be started \(exit code 73\)/);
+      assert.ok(stderr.includes(`the API can't listen on ${address}: another program does`), stderr);
+    } finally {
+      taken.close();
+    }
   });
 
   test("that runs in the foreground is used, and stays when the last node is gone", async () => {
