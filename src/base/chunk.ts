@@ -45,9 +45,9 @@ export class Chunk implements Memory {
 }
 
 /**
- * Data up to this size is copied where it waits behind a write that is under way, which may last: what waits then keeps no more
- * than some three times its bytes. A chunk that was read into has room for three such pieces, and a peer may put just one
- * into each. Our own ends send more at a time when there is much.
+ * Data up to this size is copied where it waits behind a write that is under way, which may last: what waits then keeps
+ * no more than some three times its bytes. A chunk that was read into has room for three such pieces, and a peer may put
+ * just one into each. Our own ends send more at a time when there is much.
  */
 export const copiedBehindBytes = 40 * 1024;
 

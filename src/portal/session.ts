@@ -113,7 +113,7 @@ export class Session implements Worker, LocalStreamUser {
   #isSettled = false;
   /** While it lingers: what gives the program up that takes nothing. */
   #lingering: Gate | undefined;
-  /** Messages that the route's first hop did not take: the data of a read or a signal, then possibly the last signal. */
+  /** What the route's first hop did not take: the data of a read, or a signal; then possibly the last signal. */
   #unsent: { message: Message; backing: Backing | undefined }[] = [];
   #waitingAt: Gate | undefined;
   #linkWatch: Disposable | undefined;

@@ -27,9 +27,9 @@ const pool = new ChunkPool(ownReadBytes + messagesPerRead * headRoomBytes, 64);
 /** A smaller read than this gives it back. */
 const smallReadBytes = 16 * 1024;
 /**
- * A chunk is kept through a pause, which may last for days, and while what is in it waits: from so many on, each read that
- * does not fill one gives it back, and beyond the second number there are none. What is read into the shared buffer is
- * copied when it has to wait.
+ * A chunk is kept through a pause, which may last for days, and while what is in it waits: from so many on, each read
+ * that does not fill one gives it back, and beyond the second number there are none. What is read into the shared buffer
+ * is copied when it has to wait.
  */
 const manyChunks = 256;
 const maxChunks = 512;
@@ -102,8 +102,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
 
   write(data: Buffer, backing: Backing | undefined): void {
     if (this.#closed || this.#ending || data.length === 0) return;
-    const mayWait = this.#socket.isBusy || localQueues.areFull;
-    if (backing === undefined || (data.length < copiedBehindBytes && mayWait)) {
+    const { isBusy } = this.#socket;
+    if (backing === undefined || (data.length < copiedBehindBytes && (isBusy || localQueues.areFull))) {
       this.#segments.push(Buffer.from(data));
     } else {
       backing.hold();
@@ -111,7 +111,7 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
       this.#segments.push(data);
     }
     this.#queuedBytes += data.length;
-    if (this.#inFlight !== undefined) this.#count();
+    if (isBusy) this.#count();
     if (this.#flushDue) return;
     this.#flushDue = true;
     afterRead(this);
@@ -154,8 +154,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     if (own !== undefined) own.headStart = undefined;
     let more = this.#piece(own, headRoomBytes, first, headRoomBytes, first === length);
     if (own === undefined || first === length) return more;
-    // With just the room that the first one's head took they leave as one. Where no head was written, or a long one, this
-    // tells nothing.
+    // With just the room that the first one's head took they leave as one. Where no head was written, or a long one,
+    // this tells nothing.
     const headBytes = headRoomBytes - (own.headStart ?? headRoomBytes);
     const gapBytes = headBytes >= maxPayloadHeadBytes ? headBytes : defaultGapBytes;
     makeGaps(own.bytes, length, gapBytes);
@@ -247,11 +247,11 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     this.#count();
   }
 
-  /** What waits behind a write that the system did not take counts, and so does that write with the memory that it holds. */
+  /** A write that the system did not take counts, with the memory that it holds, and so does what waits behind it. */
   #count(): void {
     const inFlight = this.#inFlight;
-    const heldBytes = inFlight === undefined || inFlight.length === 0 ? 0 : heldChunkBytes;
-    const counts = inFlight === undefined ? 0 : this.queuedBytes + heldBytes;
+    let counts = 0;
+    if (inFlight !== undefined) counts = this.queuedBytes + (inFlight.length > 0 ? heldChunkBytes : 0);
     localQueues.changed(counts - this.#counted);
     this.#counted = counts;
   }

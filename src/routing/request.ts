@@ -28,8 +28,9 @@ export interface Answer {
 
 /**
  * Sends a message and waits for one answer, at an address that exists for as long as this takes and hears from the
- * connection alone that the message left on; when that ends, so does the wait. Rejects with `no_reply`, `worker_not_found`, `not_connected`,
- * `queue_full`, `bad_route`, `frame_too_large` or the signal's reason; nothing is left behind then.
+ * connection alone that the message left on; when that ends, so does the wait. Rejects with `no_reply`,
+ * `worker_not_found`, `not_connected`, `queue_full`, `bad_route`, `frame_too_large` or the signal's reason; nothing is
+ * left behind then.
  */
 export async function request(
   router: Router,
@@ -81,7 +82,8 @@ export async function request(
 
 /** An answer could have come from there alone. */
 function linkLost({ address }: Entrance, onward: Route): PortwayError {
-  const said = `the connection ${address.text} ended before a reply came along ${onward}; whether the message arrived is not known`;
+  const until = `the connection ${address.text} ended before a reply came along ${onward}`;
+  const said = `${until}; whether the message arrived is not known`;
   return new PortwayError("not_connected", said, { address: address.text });
 }
 

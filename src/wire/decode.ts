@@ -168,7 +168,7 @@ function readRoute(reader: CborReader, what: string): Route {
   return Route.view(bytes, 0, byteLength, count);
 }
 
-/** Steps over the addresses of a route; gives the number of those to be read, the size of their shortest form, their end. */
+/** Steps over the addresses of a route; gives the number of those to be read, their shortest form's size, their end. */
 function measureAddresses(
   reader: CborReader,
   given: number | undefined,
