@@ -3,6 +3,7 @@ import { Address } from "../model/address.js";
 import { type Backing, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
+import { request } from "../routing/request.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
 import { localQueues } from "./local-queues.js";
@@ -82,10 +83,12 @@ const maxSilentLooks = 3;
 const maxSilentLooksBehindData = 5;
 /**
  * Where much else comes over the connection, the answer may stand behind it for long: megabytes, on a slow link. What
- * relays and other sessions ask is far less than that.
+ * relays and other sessions ask is far less than that. It does not if our neighbour's echo, asked after the far end,
+ * has answered.
  */
 const maxSilentLooksBehindTraffic = 15;
 const muchTrafficBytes = 64 * 1024;
+const echo = Address.local("echo");
 
 const nobody: GateWaiter = { gateOpened() {} };
 
@@ -125,6 +128,7 @@ export class Session implements Worker, LocalStreamUser {
   #silentLooks = 0;
   /** What had come over the connection at the last look. */
   #receivedBytes = 0;
+  #neighbourAnswered = false;
   #answers = false;
   #expectedCounter = 0;
   #hadData = false;
@@ -300,8 +304,10 @@ export class Session implements Worker, LocalStreamUser {
     // What we send is held up: a question would be too. Or what comes is: an answer as well.
     if (this.#unsent.length > 0 || isBlocked === true) return;
     const receivedBytes = traffic?.receivedBytes ?? 0;
-    const isBehindTraffic = receivedBytes - this.#receivedBytes >= muchTrafficBytes;
+    const comesMuch = receivedBytes - this.#receivedBytes >= muchTrafficBytes;
+    const isBehindTraffic = comesMuch && !this.#neighbourAnswered;
     this.#receivedBytes = receivedBytes;
+    this.#neighbourAnswered = false;
     this.#silentLooks = this.#heard ? 0 : this.#silentLooks + 1;
     if (this.#heard) this.#sent = false;
     this.#heard = false;
@@ -314,6 +320,17 @@ export class Session implements Worker, LocalStreamUser {
       return;
     }
     this.#tell(ping);
+    if (comesMuch && this.#silentLooks >= maxSilentLooks - 1) this.#askNeighbour();
+  }
+
+  #askNeighbour(): void {
+    const onward = Route.of(this.#remote!.first, echo);
+    request(this.#router, { onward, payload: ping, timeoutMs: lookMs }).then(
+      () => {
+        this.#neighbourAnswered = true;
+      },
+      () => {},
+    );
   }
 
   /** A signal in the middle of a session. It may be lost: a full queue is no reason to wait with it. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { memoryOf } from "../../src/base/bytes.js";
 import { silentLog } from "../../src/base/log.js";
 import { Address } from "../../src/model/address.js";
@@ -13,7 +14,7 @@ import { defaultAccessPolicy } from "../../src/routing/access-policy.js";
 import type { Arrival } from "../../src/routing/arrival.js";
 import { Router } from "../../src/routing/router.js";
 import type { Outcome } from "../../src/routing/worker.js";
-import { connect, createTestGate, type TestEnd } from "../support/router-pair.js";
+import { connect, createTestGate, createTestNode, type TestEnd } from "../support/router-pair.js";
 
 class FakeStream implements LocalStream {
   user!: Session;
@@ -378,8 +379,10 @@ test("data counts as an answer, and while data is sent the far end has longer", 
 });
 
 /** A session whose far end answered once over a connection, and is asked whether it is there from then on. */
-function openOver(arrival: Partial<Arrival>): void {
-  const there = new Router({ policy: defaultAccessPolicy, log: silentLog });
+function openOver(
+  arrival: Partial<Arrival>,
+  there = new Router({ policy: defaultAccessPolicy, log: silentLog }),
+): void {
   const by = "node_listener";
   const { dialer } = connect({ router, by }, { router: there, by });
   Object.defineProperties(dialer, Object.getOwnPropertyDescriptors(arrival));
@@ -427,6 +430,24 @@ for (const [bytes, looks, what] of [
     assert.equal(end, "silent");
   });
 }
+
+test("a far end whose neighbour's echo answers through much else does not stand behind that", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
+  let receivedBytes = 0;
+  const traffic = {
+    get traffic() {
+      receivedBytes += 64 * 1024;
+      return { receivedMessages: 0, receivedBytes };
+    },
+  };
+  openOver(traffic, createTestNode());
+  t.mock.timers.tick(2_000);
+  for (let look = 0; look < 3; look += 1) t.mock.timers.tick(8_000);
+  await setImmediate();
+  assert.equal(end, undefined);
+  t.mock.timers.tick(8_000);
+  assert.equal(end, "silent");
+});
 
 test("the end of the connection that it hears from ends it with a reset", () => {
   const there = new Router({ policy: defaultAccessPolicy, log: silentLog });
