@@ -153,10 +153,29 @@ export class ByteSocket {
     return this.#handle?.writeQueueSize ?? this.#socket.writableLength;
   }
 
-  /** Bytes that the kernel has taken and the peer's system has not acknowledged; undefined where that is not told. */
-  unacknowledged(): Promise<number | undefined> {
+  /**
+   * Looks from now on whether the peer's system takes what is sent to it; `takenBytes` gives what the kernel has taken,
+   * ever. True from the call that this gives: it has since, and more is under way to it. False also where that is not
+   * told: see unacknowledgedBytes.
+   */
+  watchTaking(takenBytes: () => number): () => Promise<boolean> {
+    const before = this.#acknowledged(takenBytes);
+    return async () => {
+      const [then, now] = [await before, await this.#acknowledged(takenBytes)];
+      if (then === undefined || now === undefined) return false;
+      return now.isUnderWay && now.atLeast > then.atMost;
+    };
+  }
+
+  /** Of the bytes taken, those that the peer's system has acknowledged, and whether there are others. */
+  async #acknowledged(takenBytes: () => number) {
     const fd = this.#handle?.fd ?? -1;
-    return fd < 0 ? Promise.resolve(undefined) : unacknowledgedBytes(fd);
+    if (fd < 0) return undefined;
+    const takenBefore = takenBytes();
+    const unacknowledged = await unacknowledgedBytes(fd);
+    if (unacknowledged === undefined) return undefined;
+    const [atLeast, atMost] = [takenBefore - unacknowledged, takenBytes() - unacknowledged];
+    return { atLeast, atMost, isUnderWay: unacknowledged > 0 };
   }
 
   resume(): void {

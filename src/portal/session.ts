@@ -91,6 +91,7 @@ const muchTrafficBytes = 64 * 1024;
 const echo = Address.local("echo");
 
 const nobody: GateWaiter = { gateOpened() {} };
+const neverTaken = (): Promise<boolean> => Promise.resolve(false);
 
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
@@ -285,6 +286,7 @@ export class Session implements Worker, LocalStreamUser {
     this.#gate ??= new Gate({
       stallTimeoutMs: this.#limits.stallTimeoutMs,
       progress: () => this.#stream?.progress ?? 0,
+      watchTaking: () => this.#stream?.watchTaking() ?? neverTaken,
       onStalled: () => this.#end("stalled", "reset"),
     });
     return this.#gate;
@@ -444,6 +446,7 @@ export class Session implements Worker, LocalStreamUser {
     this.#lingering = new Gate({
       stallTimeoutMs: this.#limits.lingerTimeoutMs,
       progress: () => stream.progress,
+      watchTaking: () => stream.watchTaking(),
       onStalled: () => {
         this.#endedAs = "stalled";
         this.#over();

@@ -90,6 +90,10 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     return this.#written - this.#socket.progress;
   }
 
+  watchTaking(): () => Promise<boolean> {
+    return this.#socket.watchTaking(() => this.progress);
+  }
+
   resume(): void {
     if (this.#reading || this.#closed || this.#ending) return;
     this.#reading = true;
