@@ -17,9 +17,9 @@ export function parseNodeId(text: string): string {
   return parseName(addressValue(text), "a node");
 }
 
-/** Throws `bad_name`, saying what the name is of. */
+/** Throws `bad_name`, saying what the name is of. `-` is none: it stands for standard input elsewhere. */
 export function parseName(text: string, of: string): string {
-  if (/^[A-Za-z0-9_-]+$/.test(text) && text.length <= maxNameLength) return text;
+  if (/^[A-Za-z0-9_-]+$/.test(text) && text !== "-" && text.length <= maxNameLength) return text;
   throw new PortwayError(
     "bad_name",
     `"${text}" can't be the name of ${of}: expected 1 to ${maxNameLength} letters, digits, "_" or "-"`,

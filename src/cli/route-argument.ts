@@ -1,9 +1,9 @@
-import { isIPv4, isIPv6 } from "node:net";
 import { PortwayError } from "../base/errors.js";
 import { MultiAddr } from "../model/multiaddr.js";
-import { parseSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import { naming } from "./argument.js";
 import type { Cli } from "./cli.js";
+import { isRunning } from "./forms/node.js";
+import { localRoute } from "./local-route.js";
 import { refuseParts } from "./refusals.js";
 
 /**
@@ -56,23 +56,7 @@ async function lineFor(cli: Cli, flag: string): Promise<string | undefined> {
   return await stdin.readLine();
 }
 
-/** How a listener that is bound at `address` (`ip:port`) is reached from this machine. */
-export function localRoute(address: string): { readonly short: MultiAddr; readonly named: string } {
-  const { host, port } = reachable(parseSocketAddress(address));
-  const protocol = isIPv4(host) ? "ip4" : isIPv6(host) ? "ip6" : "dnsaddr";
-  const short = new MultiAddr([
-    { protocol, value: host },
-    { protocol: "tcp", value: String(port) },
-  ]);
-  return { short, named: host === "127.0.0.1" ? `/dnsaddr/localhost/tcp/${port}` : short.toString() };
-}
-
-/** A wildcard address can be bound and not be dialed. */
-function reachable({ host, port }: SocketAddress): SocketAddress {
-  if (host === "0.0.0.0") return { host: "127.0.0.1", port };
-  return host === "::" ? { host: "::1", port } : { host, port };
-}
-
+/** A node that is stopped keeps its address, so that what is made for it now works once it is started. */
 async function nodeAddress(cli: Cli, id: string): Promise<MultiAddr> {
   const { nodes } = await cli.client();
   const { node } = await nodes.getNode({ name: `nodes/${id}` }, cli.call());
@@ -82,5 +66,7 @@ async function nodeAddress(cli: Cli, id: string): Promise<MultiAddr> {
       node: id,
     });
   }
+  if (!isRunning(node!))
+    cli.notices.warn(`the node ${id} is stopped: nothing reaches it until it is started`);
   return localRoute(address).short;
 }

@@ -88,6 +88,21 @@ describe("a route on the command line", () => {
     }
   });
 
+  test("names a node that is stopped: it is taken as it will be, and that is said", async () => {
+    const daemon = new FakeDaemon();
+    await portway("node create n1 -t 127.0.0.1:7001", { daemon });
+    await portway("node stop n1", { daemon });
+    await portway("node create n2", { daemon });
+    const { code, stderr } = await portway("tcp-inlet create web --at n2 --to /node/n1/service/a", {
+      daemon,
+    });
+    assert.deepEqual(
+      [code, stderr],
+      [0, "! the node n1 is stopped: nothing reaches it until it is started\n"],
+    );
+    assert.equal(daemon.nodes.get("n2")?.inlets.get("web")?.spec["to"], "/ip4/127.0.0.1/tcp/7001/service/a");
+  });
+
   test("names a node that does not exist: that is said", async () => {
     const { code, stderr } = await portway("message send x --to /node/nope/service/echo");
     assert.equal(code, 70);

@@ -1,5 +1,5 @@
 import type { TcpListener, UdpListener } from "../../../gen/portway/v1/node_service_pb.js";
-import { localRoute } from "../route-argument.js";
+import { localRoute } from "../local-route.js";
 import type { Style } from "../style.js";
 
 /** A listener of any transport. */

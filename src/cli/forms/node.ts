@@ -1,8 +1,8 @@
 import { type Node, type Service, ServiceKind } from "../../../gen/portway/v1/node_service_pb.js";
 import type { Inlet, Outlet } from "../../../gen/portway/v1/portal_service_pb.js";
 import { State } from "../../../gen/portway/v1/resource_pb.js";
+import { localRoute } from "../local-route.js";
 import { idOf } from "../names.js";
-import { localRoute } from "../route-argument.js";
 import type { Style } from "../style.js";
 import { type Listener, listenerAddress, listenerJson, listenerType } from "./listener.js";
 import { inletJson, outletJson } from "./portal.js";
