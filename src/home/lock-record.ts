@@ -19,20 +19,21 @@ export function formatLockRecord(record: LockRecord): string {
 
 /**
  * The record in the file at `path`; undefined if there is none. A file without a readable record (a disk that was full,
- * a hand that was here) is held by nobody, and its id is that of the file.
+ * a hand that was here, even with a FIFO) is held by nobody, and its id is that of the file.
  */
 export function readLockRecord(path: string): LockRecord | undefined {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW);
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
     throw error;
   }
   try {
+    const stat = fstatSync(fd);
+    const { ino, mtimeMs } = stat;
     const buffer = Buffer.alloc(maxRecordBytes);
-    const size = readSync(fd, buffer, 0, maxRecordBytes, 0);
-    const { ino, mtimeMs } = fstatSync(fd);
+    const size = stat.isFIFO() ? 0 : readSync(fd, buffer, 0, maxRecordBytes, 0);
     const unreadable = { id: `unreadable-${ino}-${mtimeMs}`, pid: nobody, takenMs: mtimeMs, hostname: "" };
     return parseLockRecord(buffer.toString("utf8", 0, size)) ?? unreadable;
   } finally {

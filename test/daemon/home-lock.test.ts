@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
@@ -135,6 +135,14 @@ test("the lock of a dead holder is taken over, whatever is in it", async (t) => 
     assert.deepEqual(readdirSync(dirname(lockPath)), ["daemon.lock"]);
     lock.release();
   }
+});
+
+test("a FIFO in the place of a lock is held by nobody, and nothing waits for a writer", async (t) => {
+  const lockPath = newLockPath(t);
+  execFileSync("mkfifo", [lockPath]);
+  const lock = await takeHomeLock({ lockPath, ...nobodyServes });
+  assert.equal(JSON.parse(readFileSync(lockPath, "utf8")).pid, process.pid);
+  lock.release();
 });
 
 test("a successor that died before it had the lock is succeeded as well, and its traces go", async (t) => {
