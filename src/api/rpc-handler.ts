@@ -140,6 +140,12 @@ function whyNotServed(
 /** Connect would take it for a fault of the server, and say no more of it. */
 function whyNoQuery(url: string): PortwayError | undefined {
   const query = new URL(url, "http://localhost").searchParams;
+  const encoding = query.get("encoding");
+  if (encoding !== "json" && encoding !== "proto") {
+    const got = encoding === null ? "the URL has none" : `got "${encoding}"`;
+    const said = `expected encoding=json or encoding=proto in the query of a GET, ${got}`;
+    return new PortwayError("unsupported_media_type", said, { encoding: encoding ?? "" });
+  }
   if (query.get("base64") !== "1") return undefined;
   try {
     base64Decode(query.get("message") ?? "");

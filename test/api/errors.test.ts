@@ -157,6 +157,22 @@ test("what Connect itself refuses has one ErrorInfo too", async (t) => {
   assert.deepEqual(await told("{}", { "connect-timeout-ms": "soon" }), [400, "MALFORMED"]);
 });
 
+test("a GET that does not say how its message is written is told what it may say", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
+  const headers = { authorization: `Bearer ${token}` };
+  for (const [query, got] of [
+    ["message={}", "the URL has none"],
+    ["message={}&encoding=xml", 'got "xml"'],
+  ]) {
+    const path = `/portway.v1.NodeService/GetNode?connect=v1&${query}`;
+    const { status, body } = await rawRequest({ at, method: "GET", path, headers });
+    assert.equal(status, 415);
+    const said = `expected encoding=json or encoding=proto in the query of a GET, ${got}`;
+    assert.equal(JSON.parse(body).message ?? JSON.parse(body).detail, said);
+  }
+});
+
 test("a GET with a message that is no base64, and a compressed message, are told what is wrong with them", async (t) => {
   const { server, token } = await apiFixture(t);
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
