@@ -8,6 +8,7 @@ import { benchFile, Program, run } from "./program.js";
 export interface Chain extends AsyncDisposable {
   /** Where a client connects, on 127.0.0.1. */
   readonly port: number;
+  /** In the order from the client to the target. */
   readonly pids: readonly number[];
   /** Only of a chain of daemons. */
   readonly daemons?: Daemons;
@@ -39,7 +40,7 @@ async function pipeChain(targetPort: number): Promise<Chain> {
       programs.push(program);
       port = await program.port();
     }
-    const pids = programs.map(({ pid }) => pid);
+    const pids = programs.map(({ pid }) => pid).reverse();
     return { port, pids, [Symbol.asyncDispose]: stop };
   } catch (error) {
     await stop();

@@ -1,3 +1,5 @@
+import type { Placement } from "./placement.js";
+
 /** What a figure must reach, as a ratio to the yardstick or as it stands. */
 export interface Wanted {
   readonly what: "ratio" | "value";
@@ -27,8 +29,8 @@ export interface PortalLoad {
    * decides more about a latency than what is measured, and is decided anew each time.
    */
   readonly turns?: number;
-  /** Whether all processes share one core meanwhile. */
-  readonly onOneCore?: boolean;
+  /** On which cores the processes stay meanwhile; wherever the scheduler puts them if absent. */
+  readonly placement?: Placement;
   /** Figures by their names in the load tool's result. */
   readonly figures: Readonly<Record<string, Figure>>;
 }
@@ -143,7 +145,8 @@ export const portalLoads: readonly PortalLoad[] = [
     },
   },
   lonePing("ping", "64-byte ping"),
-  { ...lonePing("ping1", "64-byte ping on one core"), onOneCore: true },
+  { ...lonePing("ping1", "64-byte ping on one core"), placement: "one core" },
+  { ...lonePing("ping2", "64-byte ping, neighbours on two cores"), placement: "alternating" },
   {
     name: "ping64",
     warmUp: 2,

@@ -19,7 +19,7 @@ import {
   tapFigure,
 } from "./figures.js";
 import { daemonWithNode, grpcCalls, grpcJsServer } from "./grpc-loads.js";
-import { OneCore } from "./one-core.js";
+import { Placed } from "./placement.js";
 import { benchFile, Program, run } from "./program.js";
 import { rotated, spreadOf } from "./statistics.js";
 import { type Contender, printTable, Results } from "./table.js";
@@ -50,8 +50,9 @@ server and with grpc-js.
 Each round brings up fresh processes and runs each load on each contender in turn (short ones several times, by turns); A/A is the yardstick once
 more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.
 
-On which core a lone ping wakes the next process is the scheduler's choice, and costs as much as what we do with it. For
-ping1 all processes share one core: a change of one in a hundred shows there.`);
+On which core a lone ping wakes the next process is the scheduler's choice: to wake one on another core that sleeps
+costs twice as much as what a process does with a ping. For ping1 all processes share one core, and for ping2 neighbours
+are on two: there the chains differ in what they do alone.`);
   process.exit(0);
 }
 
@@ -109,13 +110,14 @@ async function portalRound(
   chains: ReadonlyMap<Contender, Chain>,
   targetPid: number,
 ): Promise<void> {
-  const pids = [process.pid, targetPid, ...[...chains.values()].flatMap((chain) => chain.pids)];
+  const paths = [...chains.values()].map(({ pids }) => [process.pid, ...pids, targetPid]);
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
-    if (load.onOneCore && !OneCore.isPossible) {
-      progress(`left out, for want of taskset: ${load.name}`);
+    const { placement } = load;
+    if (placement !== undefined && !Placed.isPossible(placement)) {
+      progress(`left out, for want of taskset or of cores: ${load.name}`);
       continue;
     }
-    using _core = load.onOneCore ? new OneCore(pids) : undefined;
+    using _placed = placement === undefined ? undefined : new Placed(paths, placement);
     await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
       const chain = chains.get(contender)!;
       if (load.warmUp > 0 && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
