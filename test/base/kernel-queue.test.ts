@@ -43,7 +43,8 @@ test("all who ask while the tables are read share the next reading", onLinux, as
     t.mock.restoreAll();
     syncBuiltinESMExports();
   });
-  const asked: Promise<number | undefined>[] = [];
+  const asked = [unacknowledgedBytes(0)];
+  while (readFile.mock.callCount() === 0) await new Promise(setImmediate);
   for (let times = 50; times > 0; times -= 1) {
     asked.push(unacknowledgedBytes(0));
     await new Promise(setImmediate);
