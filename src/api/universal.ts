@@ -45,7 +45,7 @@ export function toUniversalRequest(
   exchange.serving = caller;
   // Connect heeds neither of these while it waits for a message.
   caller.signal.addEventListener("abort", () => body.fail(caller.signal.reason), { once: true });
-  if (!exchange.hasArrived) failAtDeadline(body, exchange, maxDeadlineMs);
+  if (!exchange.hasArrived) failAtDeadline(body, exchange, header);
   exchange.onClose(() => {
     if (!response.writableEnded) caller.abort(whyGone(exchange));
   });
@@ -61,14 +61,13 @@ export function toUniversalRequest(
   };
 }
 
-function failAtDeadline(body: RequestBody, exchange: Exchange, maxMs: number): void {
-  const { headers } = exchange;
-  const isGrpc = /^application\/grpc/i.test(headers["content-type"] ?? "");
-  const timeout = headers[isGrpc ? "grpc-timeout" : "connect-timeout-ms"];
-  const timeoutMs = typeof timeout === "string" ? timeoutMsOf(timeout) : undefined;
+/** `header` has the timeout that was asked for, cut. */
+function failAtDeadline(body: RequestBody, exchange: Exchange, header: Headers): void {
+  const isGrpc = /^application\/grpc/i.test(header.get("content-type") ?? "");
+  const timeoutMs = timeoutMsOf(header.get(isGrpc ? "grpc-timeout" : "connect-timeout-ms") ?? "");
   if (timeoutMs === undefined) return;
   const onTime = (): void => body.fail(new ConnectError("the operation timed out", Code.DeadlineExceeded));
-  const timer = setTimeout(onTime, Math.min(timeoutMs, maxMs));
+  const timer = setTimeout(onTime, timeoutMs);
   exchange.onClose(() => clearTimeout(timer));
 }
 
