@@ -161,8 +161,8 @@ async function serve(
   asked: ReturnType<typeof toUniversalRequest>,
   complete: CompleteError,
 ): Promise<void> {
-  // The caller waits to hear that its body is wanted.
-  if (exchange.headers.expect === "100-continue") exchange.open().response.writeContinue();
+  // The caller waits to hear that its body is wanted. In Java's own client the word is "100-Continue".
+  if (exchange.headers.expect?.toLowerCase() === "100-continue") exchange.open().response.writeContinue();
   const answer = await handler(asked);
   if (answer.body === undefined && answer.status !== 200) {
     const text =

@@ -163,7 +163,7 @@ test("a client that waits to be asked for its body is not asked before it is let
   const { server, token } = await apiFixture(t);
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
   const { RawSocket } = await import("../support/raw-http.js");
-  const head = `POST ${path} HTTP/1.1\r\nhost: ${at}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nexpect: 100-continue\r\n`;
+  const head = `POST ${path} HTTP/1.1\r\nhost: ${at}\r\ncontent-type: application/json\r\ncontent-length: 2\r\nexpect: 100-Continue\r\n`;
   const stranger = new RawSocket(at);
   stranger.socket.write(`${head}\r\n`);
   assert.match(await stranger.until("\r\n\r\n"), /^HTTP\/1.1 401 /);
