@@ -1,4 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, constants, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { dirname } from "node:path";
 import { messageOf } from "./errors.js";
 
 export interface LogFileOptions {
@@ -18,8 +19,8 @@ export function resolveLogFileOptions(given: LogFileOptions = {}): Required<LogF
 /**
  * Appends lines to a file that it makes with mode 0600, and rotates it by size. Lines are written at once, in the
  * calling turn: a log has little to say (it is no access log), and what a process says before it dies is what people
- * look for. A line that can't be written (full disk, directory gone) is counted, never thrown; the count is written
- * as soon as writing works again.
+ * look for. A line that can't be written (a full disk) is counted, never thrown; the count is written as soon as writing
+ * works again. A file that somebody removed is made again, with its directory.
  */
 export class LogFile {
   readonly #path: string;
@@ -60,6 +61,8 @@ export class LogFile {
   #append(line: string): void {
     const bytes = Buffer.from(line);
     const { maxBytes } = this.#options;
+    // What goes into a removed file takes up the disk, and nobody can read it.
+    if (this.#fd !== undefined && fstatSync(this.#fd).nlink === 0) this.close();
     let fd = this.#fd ?? this.#open();
     if (this.#size > 0 && this.#size + bytes.byteLength > maxBytes) {
       this.#rotate();
@@ -81,7 +84,15 @@ export class LogFile {
 
   #open(): number {
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW;
-    const fd = openSync(this.#path, flags, 0o600);
+    let fd: number;
+    try {
+      fd = openSync(this.#path, flags, 0o600);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+      // Only the directory itself: without the one above, all of this was removed for good.
+      mkdirSync(dirname(this.#path), { mode: 0o700 });
+      fd = openSync(this.#path, flags, 0o600);
+    }
     this.#fd = fd;
     this.#size = fstatSync(fd).size;
     return fd;

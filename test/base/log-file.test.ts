@@ -65,12 +65,12 @@ test("a line that is longer than a file may be has one of its own", (t) => {
 });
 
 test("a line that can't be written is counted, and told of when writing works again", (t) => {
-  const directory = join(directoryOf(t), "later");
+  const directory = join(directoryOf(t), "later", "logs");
   const path = join(directory, "a.log");
   const file = new LogFile(path, resolveLogFileOptions());
   file.write("one\n");
   file.write("two\n");
-  mkdirSync(directory);
+  mkdirSync(directory, { recursive: true });
   file.write("three\n");
   file.write("four\n");
   file.close();
@@ -79,6 +79,21 @@ test("a line that can't be written is counted, and told of when writing works ag
   assert.deepEqual([event, lines], ["log.lost", 2]);
   assert.match(error, /ENOENT/);
   assert.deepEqual(written, ["three", "four", ""]);
+});
+
+test("a file that was removed is made again, and its directory as well", (t) => {
+  const directory = join(directoryOf(t), "logs");
+  const path = join(directory, "a.log");
+  const file = new LogFile(path, resolveLogFileOptions());
+  file.write("one\n");
+  rmSync(path);
+  file.write("two\n");
+  assert.equal(readFileSync(path, "utf8"), "two\n");
+  rmSync(directory, { recursive: true });
+  file.write("three\n");
+  file.close();
+  assert.equal(readFileSync(path, "utf8"), "three\n");
+  assert.equal(statSync(directory).mode & 0o777, 0o700);
 });
 
 test("a symbolic link in place of a log is not followed", (t) => {

@@ -44,13 +44,13 @@ test("a file that was moved away is left alone after a reopen", (t) => {
 });
 
 test("lines that could not be written are told of after a reopen too", (t) => {
-  const directory = join(temporaryDirectory(t), "later");
+  const directory = join(temporaryDirectory(t), "later", "logs");
   using logs = new DaemonLogs({ directory, level: "info" });
   const log = logs.log("n1");
   log.info("a.one");
   log.info("a.two");
   logs.reopen();
-  mkdirSync(directory);
+  mkdirSync(directory, { recursive: true });
   log.info("a.three");
   assert.deepEqual(eventsIn(logs.logPath("n1")), ["log.lost", "a.three"]);
 });
