@@ -27,7 +27,8 @@ export class QueuedMessageWatch implements MessageWatch {
   readonly #maxPayloadBytes: number;
   readonly #woken: () => void;
   readonly #closed: (watch: QueuedMessageWatch) => void;
-  #waiting: MessageEvent[] = [];
+  /** What was taken leaves a gap in front, so that it is not kept for as long as something waits. */
+  #waiting: (MessageEvent | undefined)[] = [];
   #taken = 0;
   #waitingBytes = 0;
   #skipped = 0;
@@ -66,6 +67,7 @@ export class QueuedMessageWatch implements MessageWatch {
       if (this.#error !== undefined) throw this.#error;
       return undefined;
     }
+    this.#waiting[this.#taken] = undefined;
     this.#taken += 1;
     this.#waitingBytes -= bytesOf(event);
     if (this.#taken === this.#waiting.length || this.#taken >= maxWaitingEvents) {

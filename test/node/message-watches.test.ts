@@ -9,6 +9,7 @@ import { MessageWatches, maxMessageWatches } from "../../src/node/message-watche
 import type { Router } from "../../src/routing/router.js";
 import { createHop } from "../../src/services/hop.js";
 import { FakeClock, settled } from "../support/fake-clock.js";
+import { liveBufferBytes } from "../support/live-buffers.js";
 import { connect, createTestGate, createTestNode, type TestConnection } from "../support/router-pair.js";
 
 const all: WatchMessages = { node: "n1", address: "", onwardPrefix: "", kinds: [], maxPayloadBytes: 0 };
@@ -227,4 +228,24 @@ test("a watch for what can't be an address or a local route is refused, and leav
   assert.throws(() => watch({ address: "a#b#c" }), { code: "bad_address" });
   assert.throws(() => watch({ onwardPrefix: "/ip4/127.0.0.1/tcp/1" }), { code: "bad_route" });
   assert.equal(router.tap, undefined);
+});
+
+test("what a watcher has taken is not kept while more waits for it", async () => {
+  const { watch, router } = fixture();
+  const payloadBytes = 64 * 1024;
+  const message = Message.of({
+    onward: Route.parse("nobody"),
+    return: Route.parse("me"),
+    payload: Buffer.alloc(payloadBytes),
+  });
+  const watching = watch({ maxPayloadBytes: payloadBytes });
+  const before = await liveBufferBytes();
+  for (let number = 0; number < 8; number += 1) router.send(message);
+  for (let number = 0; number < 500; number += 1) {
+    assert.ok(watching.take() !== undefined);
+    router.send(message);
+  }
+  const kept = (await liveBufferBytes()) - before;
+  assert.ok(kept < 16 * payloadBytes, `${kept} bytes are kept`);
+  assert.equal(eventsOf(watching).length, 8);
 });
