@@ -24,6 +24,10 @@
 // - CANCELLED: CANCELED (by its caller); DEADLINE_EXCEEDED: TIMED_OUT (the caller's deadline);
 // - UNAVAILABLE: DRAINING (the daemon is ending); INTERNAL: INTERNAL (a fault of the daemon, whose log tells more).
 //
+// A connection carries 128 calls at the same time, streams among them; a client of HTTP/2 keeps further ones waiting and
+// says nothing. Who has many streams open, such as one for each worker, spreads them over several connections. An address
+// of the API takes 1024 connections; more are closed at once.
+//
 // What names a node may end with NOT_FOUND (NODE_NOT_FOUND) and, if that has to run, FAILED_PRECONDITION (NODE_STOPPED), or
 // UNAVAILABLE (STOPPED) if the node ends meanwhile.
 
