@@ -53,6 +53,10 @@ const defaultQueueMessages = 1024;
 const defaultResumeWindowMs = 60_000;
 const firstDelayMs = 50;
 const maxDelayMs = 2_000;
+/** A quarter of what a worker's queue holds at the daemon, where the opening does not say. */
+const unacknowledgedBytes = 1024 * 1024;
+/** Well below the time in which a daemon gives up a queue that is full and stands still. */
+const restMs = 500;
 
 /** Opens a worker by ReceiveMessages and SteerWorker, which need no more than HTTP/1.1. Rejects as ReceiveMessages does. */
 export async function openWorker(messages: Messages, options: OpenWorkerOptions): Promise<RemoteWorker> {
@@ -119,25 +123,48 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
   };
   const free = (): Promise<void> => steer({ case: "close", value: create(CloseSchema) });
 
+  // The daemon keeps what is not acknowledged in the worker's queue, where it takes up the room of what comes next.
+  const batch = BigInt(Math.max(1, Math.floor(queueMessages / 4)));
+  let toldId = doneId;
+  let doneBytes = 0;
+  let toldBytes = 0;
+  const acknowledge = async (): Promise<void> => {
+    const throughId = doneId;
+    const bytes = doneBytes;
+    try {
+      await steer({ case: "acknowledge", value: create(AcknowledgeSchema, { throughId }) });
+      if (throughId <= toldId) return;
+      toldId = throughId;
+      toldBytes = bytes;
+    } catch (error) {
+      // It is told again when the connection is back.
+      if (failureOf(error).code !== "unavailable") throw error;
+    }
+  };
+  /** `next`; if nothing comes for a while, nothing stays unacknowledged: a large message may wait for all of the room. */
+  const nextOrRest = async (): Promise<IteratorResult<ReceiveMessagesResponse>> => {
+    const timer = setTimeout(() => {
+      // Of a worker that is gone the stream tells.
+      if (doneId > toldId) acknowledge().catch(() => {});
+    }, restMs);
+    try {
+      return await next();
+    } finally {
+      clearTimeout(timer);
+    }
+  };
+
   const read = async function* (): AsyncGenerator<ReceivedMessage, void, undefined> {
-    // The daemon keeps what is not acknowledged in the worker's queue.
-    const batch = BigInt(Math.max(1, Math.floor(queueMessages / 4)));
-    let toldId = doneId;
     for (;;) {
-      const { done, value } = await next();
+      const { done, value } = await nextOrRest();
       if (done === true) return;
       const { response } = value;
       if (response.case !== "message" || response.value.id <= doneId) continue;
+      const bytes = bytesOf(response.value);
       yield response.value;
       doneId = response.value.id;
-      if (doneId - toldId < batch) continue;
-      try {
-        await steer({ case: "acknowledge", value: create(AcknowledgeSchema, { throughId: doneId }) });
-        toldId = doneId;
-      } catch (error) {
-        // It is told again when the connection is back.
-        if (failureOf(error).code !== "unavailable") throw error;
-      }
+      doneBytes += bytes;
+      if (doneId - toldId >= batch || doneBytes - toldBytes >= unacknowledgedBytes) await acknowledge();
     }
   };
   const close = async (): Promise<void> => {
@@ -161,4 +188,9 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
     [Symbol.asyncIterator]: read,
     [Symbol.asyncDispose]: close,
   };
+}
+
+/** About what the daemon counts for it. */
+function bytesOf({ payload, onwardRoute, returnRoute, traceContext }: ReceivedMessage): number {
+  return payload.byteLength + onwardRoute.length + returnRoute.length + traceContext.length;
 }

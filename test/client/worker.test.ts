@@ -28,10 +28,12 @@ const opened = toBinary(
     response: { case: "opened", value: { name: "nodes/n1/workers/w", address: "w", token: "secret" } },
   }),
 );
-const message = (id: number): Uint8Array =>
+const message = (id: number, payloadBytes = 0): Uint8Array =>
   toBinary(
     ReceiveMessagesResponseSchema,
-    create(ReceiveMessagesResponseSchema, { response: { case: "message", value: { id: BigInt(id) } } }),
+    create(ReceiveMessagesResponseSchema, {
+      response: { case: "message", value: { id: BigInt(id), payload: new Uint8Array(payloadBytes) } },
+    }),
   );
 const draining = { code: "unavailable", message: "draining" };
 const done = answerProto(toBinary(SteerWorkerResponseSchema, create(SteerWorkerResponseSchema)));
@@ -112,6 +114,26 @@ test("a worker that can't be reached for its resume window fails, and so does on
   using client = createPortwayClient({ socketPath: daemon.socketPath });
   await assert.rejects(openWorker(client.messages, { node: "nodes/n1", signal }), /taken/);
   assert.deepEqual(getEventListeners(signal, "abort"), []);
+});
+
+test("few large messages are acknowledged before they fill the queue, and the last ones when nothing comes", async () => {
+  const half = 512 * 1024;
+  const stream = [opened, message(1, half), message(2, half), message(3, half)];
+  const answer = daemonWith(answerStream(stream));
+  const rested = deferred<void>();
+  await using daemon = await fakeDaemon((asked, response) => {
+    answer(asked, response);
+    if (steered(daemon.asked).length === 2) rested.resolve();
+  });
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  const worker = await openWorker(client.messages, { node: "nodes/n1" });
+  const read = (async () => {
+    for await (const _one of worker);
+  })();
+  await rested.promise;
+  assert.deepEqual(steered(daemon.asked), ["secret acknowledge 2", "secret acknowledge 3"]);
+  await worker.close();
+  await read;
 });
 
 test("closing a worker ends the loop that reads it", async () => {
