@@ -12,7 +12,7 @@ import {
   type WhenFull,
 } from "../../gen/portway/v1/message_service_pb.js";
 import { Backoff } from "../base/backoff.js";
-import { anyOf } from "../base/signals.js";
+import { anyOf, deferred } from "../base/signals.js";
 import { failureOf } from "./errors.js";
 import { type Pace, systemPace } from "./options.js";
 
@@ -141,14 +141,61 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
       if (failureOf(error).code !== "unavailable") throw error;
     }
   };
-  /** `next`; if nothing comes for a while, nothing stays unacknowledged: a large message may wait for all of the room. */
-  const nextOrRest = async (): Promise<IteratorResult<ReceiveMessagesResponse>> => {
+
+  let heardId = doneId;
+  /** Undefined at the end. */
+  const nextMessage = async (): Promise<ReceivedMessage | undefined> => {
+    for (;;) {
+      const { done, value } = await next();
+      if (done === true) return undefined;
+      const { response } = value;
+      if (response.case !== "message" || response.value.id <= heardId) continue;
+      heardId = response.value.id;
+      return response.value;
+    }
+  };
+  /** What came in while the reader was busy. The daemon has it as well until it is acknowledged, which limits it. */
+  const arrived: ReceivedMessage[] = [];
+  let news = deferred<void>();
+  let over: { readonly error?: unknown } | undefined;
+  let isReading = false;
+  const readAhead = async (): Promise<void> => {
+    try {
+      for (let one = await nextMessage(); one !== undefined; one = await nextMessage()) {
+        arrived.push(one);
+        news.resolve();
+      }
+      over = {};
+    } catch (error) {
+      over = { error };
+    }
+    news.resolve();
+  };
+  /**
+   * As `nextMessage`, but the stream is read on whatever the reader does meanwhile: one that stands still is cut off by the
+   * daemon, and one that is lost has to be opened again within the resume window.
+   */
+  const take = async (): Promise<ReceivedMessage | undefined> => {
+    if (!isReading) void readAhead();
+    isReading = true;
+    for (;;) {
+      const message = ended.aborted ? undefined : arrived.shift();
+      if (message !== undefined) return message;
+      if (over !== undefined && "error" in over) throw over.error;
+      if (over !== undefined) return undefined;
+      news = deferred<void>();
+      await news.promise;
+    }
+  };
+  /** If nothing comes for a while, nothing stays unacknowledged: a large message may wait for all of the room. */
+  const takeOrRest = async (): Promise<ReceivedMessage | undefined> => {
     const timer = setTimeout(() => {
       // Of a worker that is gone the stream tells.
       if (doneId > toldId) acknowledge().catch(() => {});
     }, restMs);
     try {
-      return await next();
+      // Without a resume window the daemon keeps nothing, and would write without limit.
+      return await (resumeWindowMs > 0 ? take() : nextMessage());
     } finally {
       clearTimeout(timer);
     }
@@ -156,13 +203,11 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
 
   const read = async function* (): AsyncGenerator<ReceivedMessage, void, undefined> {
     for (;;) {
-      const { done, value } = await nextOrRest();
-      if (done === true) return;
-      const { response } = value;
-      if (response.case !== "message" || response.value.id <= doneId) continue;
-      const bytes = bytesOf(response.value);
-      yield response.value;
-      doneId = response.value.id;
+      const message = await takeOrRest();
+      if (message === undefined) return;
+      const bytes = bytesOf(message);
+      yield message;
+      doneId = message.id;
       doneBytes += bytes;
       if (doneId - toldId >= batch || doneBytes - toldBytes >= unacknowledgedBytes) await acknowledge();
     }
