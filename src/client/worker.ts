@@ -57,6 +57,8 @@ const maxDelayMs = 2_000;
 const unacknowledgedBytes = 1024 * 1024;
 /** Well below the time in which a daemon gives up a queue that is full and stands still. */
 const restMs = 500;
+/** How long a daemon that is told to end a worker may take to say which one it has opened. */
+const lastWordMs = 1_000;
 
 /** Opens a worker by ReceiveMessages and SteerWorker, which need no more than HTTP/1.1. Rejects as ReceiveMessages does. */
 export async function openWorker(messages: Messages, options: OpenWorkerOptions): Promise<RemoteWorker> {
@@ -70,16 +72,34 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
   let token = "";
   let doneId = 0n;
 
-  const open = async (): Promise<AsyncIterator<ReceiveMessagesResponse>> => {
+  const open = async (until: AbortSignal): Promise<AsyncIterator<ReceiveMessagesResponse>> => {
     const asked = { node, address, ...limits, resumeToken: token, acknowledgedId: doneId };
-    const stream = messages.receiveMessages({ open: asked }, { signal: ended });
+    const stream = messages.receiveMessages({ open: asked }, { signal: until });
     return stream[Symbol.asyncIterator]();
   };
-  let stream = await open();
-  const first = await stream.next().catch((error) => {
-    linked[Symbol.dispose]();
-    throw error;
-  });
+  const steer = async (request: SteerWorkerRequest["request"]): Promise<void> => {
+    await messages.steerWorker({ token, request });
+  };
+  const free = (): Promise<void> => steer({ case: "close", value: create(CloseSchema) });
+
+  // The first stream goes on until it has told the token: without it, a worker that is there already can't be freed.
+  const opening = new AbortController();
+  const cancel = (): void => opening.abort(ended.reason);
+  let late: ReturnType<typeof setTimeout> | undefined;
+  const onEnded = (): void => {
+    if (token === "") late = setTimeout(cancel, lastWordMs);
+    else cancel();
+  };
+  if (ended.aborted) cancel();
+  else ended.addEventListener("abort", onEnded, { once: true });
+  let stream = await open(opening.signal);
+  const first = await stream
+    .next()
+    .catch((error) => {
+      linked[Symbol.dispose]();
+      throw error;
+    })
+    .finally(() => clearTimeout(late));
   if (first.done === true || first.value.response.case !== "opened") {
     linked[Symbol.dispose]();
     await stream.return?.();
@@ -87,6 +107,13 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
   }
   const { name, address: given, token: secret } = first.value.response.value;
   token = secret;
+  if (ended.aborted) {
+    await free().catch(() => {});
+    cancel();
+    linked[Symbol.dispose]();
+    await stream.next();
+    throw ended.reason;
+  }
   // Otherwise the daemon would keep the worker for whoever comes back within the resume window.
   const onSignal = (): void => void free().catch(() => {});
   signal?.addEventListener("abort", onSignal, { once: true });
@@ -114,15 +141,10 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
         await pace.wait(backoff.nextMs(), ended).catch((reason) => {
           if (!closed.signal.aborted) throw reason;
         });
-        stream = await open();
+        stream = await open(ended);
       }
     }
   };
-  const steer = async (request: SteerWorkerRequest["request"]): Promise<void> => {
-    await messages.steerWorker({ token, request });
-  };
-  const free = (): Promise<void> => steer({ case: "close", value: create(CloseSchema) });
-
   // The daemon keeps what is not acknowledged in the worker's queue, where it takes up the room of what comes next.
   const batch = BigInt(Math.max(1, Math.floor(queueMessages / 4)));
   let toldId = doneId;

@@ -190,3 +190,22 @@ test("the end of a worker's signal ends the loop that reads it, and frees its ad
   await freed.promise;
   assert.deepEqual(steered(daemon.asked), ["secret close"]);
 });
+
+test("a worker whose signal ends while it is opened is freed", async () => {
+  const ending = new AbortController();
+  const late = answerStream([opened]);
+  await using daemon = await fakeDaemon(
+    daemonWith((asked, response) => {
+      ending.abort();
+      setImmediate(() => late(asked, response));
+    }),
+  );
+  using client = createPortwayClient({ socketPath: daemon.socketPath });
+  const { signal } = ending;
+  const opening = openWorker(client.messages, { node: "nodes/n1", signal });
+  await assert.rejects(opening, (error) => failureOf(error).code === "canceled");
+  assert.deepEqual(steered(daemon.asked), ["secret close"]);
+  const none = openWorker(client.messages, { node: "nodes/n1", signal });
+  await assert.rejects(none, (error) => failureOf(error).code === "canceled");
+  assert.equal(daemon.asked.length, 2);
+});
