@@ -48,7 +48,9 @@ export async function takeHomeLock(options: TakeLockOptions): Promise<HomeLock> 
       const holder = attempt.take();
       if (holder === undefined) return attempt.lock();
       if (await isServed()) throw busy(lockPath, holder, "it serves this home");
-      if (livenessOf(holder) === "unknown" && Date.now() - holder.takenMs > unseenStartMs) {
+      // A lock that is taken in the future is an old one as well: the clock was set back since.
+      const agoMs = Math.abs(Date.now() - holder.takenMs);
+      if (livenessOf(holder) === "unknown" && agoMs > unseenStartMs) {
         attempt.giveUp(holder);
         continue;
       }

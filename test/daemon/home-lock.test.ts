@@ -173,6 +173,9 @@ test("a holder in another pid namespace counts as dead when it does not serve an
   await assert.rejects(takeHomeLock({ lockPath, ...nobodyServes }), /process 1, since/);
   writeFileSync(lockPath, formatLockRecord(old));
   (await takeHomeLock({ lockPath, ...nobodyServes })).release();
+  // The clock was set back since.
+  writeFileSync(lockPath, formatLockRecord({ ...old, takenMs: Date.now() + 3_600_000 }));
+  (await takeHomeLock({ lockPath, ...nobodyServes })).release();
 });
 
 test("a lock that was taken from its holder by force is lost, and is not removed by it", async (t) => {
