@@ -137,7 +137,8 @@ export function createListener(options: ListenerOptions): Listener {
     return connection;
   };
 
-  // HTTP/1.1 clients may end their direction after a request and still read the answer.
+  // An HTTP/1.1 client that has ended its direction gets the answer that is ready then. One that was killed ends it as
+  // well, so none is waited for.
   const sockets: net.ServerOpts = {
     allowHalfOpen: true,
     noDelay: true,

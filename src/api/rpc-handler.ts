@@ -104,7 +104,7 @@ function whyNotServed(
 ): PortwayError | undefined {
   const contentType = headers["content-type"];
   if (handler === undefined) {
-    return new PortwayError("unknown_method", `there is no method ${path.slice(1) || "/"}`, { path });
+    return new PortwayError("unknown_method", `there is no method ${path.replace(/^\/(?=.)/, "")}`, { path });
   }
   if (!handler.allowedMethods.includes(method)) {
     const allowed = handler.allowedMethods.join(" or ");
