@@ -1,5 +1,5 @@
 import { messageOf, PortwayError } from "../base/errors.js";
-import { atRoute, createRelay, defaultRelayWaitMs } from "./actions/relay.js";
+import { atRoute, createRelay, defaultRelayWaitMs, tellRelay } from "./actions/relay.js";
 import { createInlet, defaultConnectionWaitMs, listInlets, tellInlet } from "./actions/tcp-inlet.js";
 import { createOutlet, listOutlets } from "./actions/tcp-outlet.js";
 import { socketAddressArgument } from "./argument.js";
@@ -28,12 +28,14 @@ export async function createConfigured(
     for (const relay of config.relays) {
       place = relay.place;
       signal?.throwIfAborted();
+      const waitMs = relay.noConnectionWait ? 0 : (relay.connectionWaitMs ?? defaultRelayWaitMs);
+      const to = relay.to ?? node;
       const { relay: created, isNew } = await createRelay(cli, {
-        node: relay.to ?? node,
+        node: to,
         id: relay.name ?? "default",
         at: await resolveRoute(cli, "at", atRoute(relay.at)),
         relayAddress: relay.relayAddress ?? "",
-        waitMs: relay.noConnectionWait ? 0 : (relay.connectionWaitMs ?? defaultRelayWaitMs),
+        waitMs,
         tolerant,
         signal,
       });
@@ -41,6 +43,7 @@ export async function createConfigured(
       undo.push(() =>
         client.relays.deleteRelay({ name: created.name, requestId: cli.requestId() }, cli.call()),
       );
+      tellRelay(cli, to, created, waitMs > 0);
     }
     for (const inlet of config.inlets) {
       place = inlet.place;

@@ -209,6 +209,16 @@ tcp-inlets: [{ from: 6100, to: /service/outlet }]
     assert.deepEqual([...daemon.nodes.get("other")!.inlets.keys()], []);
   });
 
+  test("says of a relay that it is not up, as of an inlet", async () => {
+    const daemon = new FakeDaemon();
+    const at = "/dnsaddr/localhost/tcp/9";
+    const text = `{name: n1, relays: {r: {at: ${at}}}, tcp-inlets: {i: {to: ${at}/service/outlet}}}`;
+    const { code, stderr } = await portway(["node", "create", text], { daemon });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^! the relay r of the node n1 is not up: .*; it is tried again by itself$/m);
+    assert.match(stderr, /^! the inlet i of the node n1 does not reach its outlet's node yet: refused/m);
+  });
+
   test("is given once", async () => {
     const { code, stderr } = await portway(["node", "create", "{name: n1}", "--configuration", "{name: n2}"]);
     assert.equal(code, 64);

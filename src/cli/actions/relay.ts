@@ -41,7 +41,7 @@ export async function create(cli: Cli, options: CreateOptions, name = defaultNam
   const { relay } = await withRetries(cli, options, () =>
     createRelay(cli, { node, id, at, relayAddress: options.relayAddress ?? "", waitMs }),
   );
-  if (waitMs > 0 && !isUp(relay.status?.liveness)) warnNotUp(cli, node, relay);
+  tellRelay(cli, node, relay, waitMs > 0);
   await cli.output.print({
     plain: (style) => createdPlain(style, { node, at: options.at ?? "", relay, waited: waitMs > 0 }),
     ...(isUp(relay.status?.liveness) ? { machine: `/service/${relay.status?.remoteAddress}` } : {}),
@@ -109,7 +109,9 @@ function waitOf(given: string | boolean | undefined): number {
     : defaultRelayWaitMs;
 }
 
-function warnNotUp(cli: Cli, node: string, { name, status }: Relay): void {
+/** Says of a new relay that it is not up, if that was waited for. */
+export function tellRelay(cli: Cli, node: string, { name, status }: Relay, waited: boolean): void {
+  if (!waited || isUp(status?.liveness)) return;
   const why = status?.liveness?.failure?.lastError;
   cli.notices.warn(
     `the relay ${idOf(name)} of the node ${node} is not up${why ? `: ${why}` : ""}; it is tried again by itself`,
