@@ -19,7 +19,7 @@ export async function createConfigured(
   cli: Cli,
   node: string,
   config: NodeConfig,
-  { tolerant, signal }: { readonly tolerant: boolean; readonly signal: AbortSignal | undefined },
+  { tolerant, signal }: { readonly tolerant: boolean; readonly signal: AbortSignal },
 ): Promise<boolean> {
   const undo: (() => Promise<unknown>)[] = [];
   const client = await cli.client();
@@ -27,7 +27,7 @@ export async function createConfigured(
   try {
     for (const relay of config.relays) {
       place = relay.place;
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const waitMs = relay.noConnectionWait ? 0 : (relay.connectionWaitMs ?? defaultRelayWaitMs);
       const to = relay.to ?? node;
       const { relay: created, isNew } = await createRelay(cli, {
@@ -47,7 +47,7 @@ export async function createConfigured(
     }
     for (const inlet of config.inlets) {
       place = inlet.place;
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const waitMs = inlet.noConnectionWait ? 0 : (inlet.connectionWaitMs ?? defaultConnectionWaitMs);
       const at = inlet.at ?? node;
       const bindAddress = inlet.from === undefined ? "" : socketAddressArgument("from", inlet.from);
@@ -73,7 +73,7 @@ export async function createConfigured(
     }
     for (const outlet of config.outlets) {
       place = outlet.place;
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const at = outlet.at ?? node;
       const target = socketAddressArgument("to", outlet.to);
       const equal = async () => (await listOutlets(cli, at)).find(({ spec }) => spec?.target === target);
@@ -93,7 +93,7 @@ export async function createConfigured(
     for (const step of undo.reverse()) {
       await step().catch((failed: unknown) => cli.notices.trace(1, `could not undo: ${messageOf(failed)}`));
     }
-    if (signal?.aborted) return false;
+    if (signal.aborted) return false;
     throw await placed(error, place);
   }
 }

@@ -219,6 +219,21 @@ tcp-inlets: [{ from: 6100, to: /service/outlet }]
     assert.match(stderr, /^! the inlet i of the node n1 does not reach its outlet's node yet: refused/m);
   });
 
+  test("that is interrupted leaves nothing", async () => {
+    const io = new FakeIo();
+    await portway("node create other", { daemon: io.daemon });
+    io.daemon.silent.add("CreateInlet");
+    const text = "{name: n1, tcp-inlets: {a: {to: /service/o}}, relays: {r: {at: /node/other, to: other}}}";
+    const running = run(["node", "create", text], io);
+    await until(() => io.daemon.calls.includes("CreateInlet"));
+    io.interrupt.abort("SIGINT");
+    assert.equal(await running, 130);
+    assert.deepEqual([...io.daemon.nodes.keys()], ["other"]);
+    assert.equal(io.daemon.nodes.get("other")?.relays.size, 0);
+    assert.equal(io.stdout.text, "");
+    assert.match(io.stderr.text, /error: interrupted/);
+  });
+
   test("is given once", async () => {
     const { code, stderr } = await portway(["node", "create", "{name: n1}", "--configuration", "{name: n2}"]);
     assert.equal(code, 64);

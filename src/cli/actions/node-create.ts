@@ -49,8 +49,7 @@ export async function create(
   const id = idOf(node.name);
   try {
     warnOf(cli, node);
-    const { tolerant } = asked;
-    if (config === undefined || (await createConfigured(cli, id, config, { tolerant, signal: end }))) {
+    if (config === undefined || (await isConfigured(cli, id, config, { asked, end }))) {
       await cli.output.print({
         plain: (style) => `${style.green("✔")} Created the node ${style.bold(id)}`,
         machine: id,
@@ -63,6 +62,19 @@ export async function create(
   }
   if (end === undefined) return 0;
   return await stayInForeground(cli, { node, end, remove: () => deleteThis(cli, node) });
+}
+
+/** False if `end` came first. Throws `canceled` at Ctrl-C without `end`: a part of a configuration is no use. */
+async function isConfigured(
+  cli: Cli,
+  id: string,
+  config: NodeConfig,
+  { asked, end }: { readonly asked: NewNode; readonly end: AbortSignal | undefined },
+): Promise<boolean> {
+  const signal = end ?? cli.io.interruption();
+  const isDone = await createConfigured(cli, id, config, { tolerant: asked.tolerant, signal });
+  if (isDone || end !== undefined) return isDone;
+  throw new PortwayError("canceled", "interrupted: what the configuration made is deleted again");
 }
 
 /** The flags win over the configuration. */
