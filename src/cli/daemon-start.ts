@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { chmodSync, closeSync, fstatSync, openSync, readdirSync, readSync, unlinkSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  unlinkSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -237,16 +246,23 @@ function scrubbed(env: StartOptions["env"], home: string): Record<string, string
 
 /**
  * Makes the directories that a start needs. False for a home that holds other things and was never a daemon's (a
- * mounted volume): what to do with it is left to the daemon, and clients have no lock between them there.
+ * mounted volume), and for one that is not ours: what to do with it is left to the daemon, and clients have no lock
+ * between them there.
  */
 function prepare(home: Home): boolean {
   const made: HomePart[] = makeDirectory(home.path) ? ["home"] : [];
+  if (!isOurDirectory(home.path)) return false;
   const entries = readdirSync(home.path);
   if (entries.length > 0 && !entries.includes(basename(home.runDirectory))) return false;
   if (entries.length === 0) chmodSync(home.path, 0o700);
   if (makeDirectory(home.runDirectory)) made.push("run");
   if (made.length > 0) noteMade(home, made);
   return true;
+}
+
+function isOurDirectory(path: string): boolean {
+  const stat = lstatSync(path);
+  return stat.isDirectory() && (process.getuid === undefined || stat.uid === process.getuid());
 }
 
 function startLockPath(home: Home): string {

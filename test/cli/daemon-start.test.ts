@@ -8,6 +8,7 @@ import {
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
@@ -118,6 +119,15 @@ describe("a daemon is started", () => {
     await assert.rejects(ensure({ ownStartMs: 2_000 }), { code: "daemon_unreachable" });
     assert.equal(statSync(home).mode & 0o777, 0o755);
     assert.ok(!readdirSync(home).includes("run"));
+  });
+
+  test("in an empty directory behind a symbolic link, which stays as it is", async () => {
+    const target = join(directory, "target");
+    mkdirSync(target, { mode: 0o755 });
+    symlinkSync(target, home);
+    await assert.rejects(ensure({ ownStartMs: 2_000 }), { code: "daemon_unreachable" });
+    assert.equal(statSync(target).mode & 0o777, 0o755);
+    assert.ok(!readdirSync(target).includes("run"));
   });
 });
 
