@@ -3,16 +3,9 @@ import { PortwayError } from "../base/errors.js";
 import { Address } from "./address.js";
 import { isHostName, type SocketAddress } from "./socket-address.js";
 
-export type MultiAddrProtocol =
-  | "node"
-  | "service"
-  | "worker"
-  | "secure"
-  | "ip4"
-  | "ip6"
-  | "dnsaddr"
-  | "tcp"
-  | "udp";
+const protocols = ["node", "service", "worker", "secure", "ip4", "ip6", "dnsaddr", "tcp", "udp"] as const;
+
+export type MultiAddrProtocol = (typeof protocols)[number];
 
 export interface MultiAddrPart {
   readonly protocol: MultiAddrProtocol;
@@ -111,6 +104,10 @@ export class MultiAddr {
   }
 }
 
+function isProtocol(text: string): text is MultiAddrProtocol {
+  return (protocols as readonly string[]).includes(text);
+}
+
 function parsePart(text: string, protocol: string, value: string | undefined): MultiAddrPart {
   const said = (problem: string): PortwayError =>
     new PortwayError("bad_route", `"${text}" is not a route: ${problem}`, { route: text });
@@ -118,6 +115,8 @@ function parsePart(text: string, protocol: string, value: string | undefined): M
   if (Object.hasOwn(notHere, protocol) && reason !== undefined) {
     throw new PortwayError("unsupported", `/${protocol}: ${reason}`, { part: `/${protocol}` });
   }
+  if (protocol === "") throw said('there is a "/" too many');
+  if (!isProtocol(protocol)) throw said(`"${protocol}" is none of ${protocols.join(", ")}`);
   if (value === undefined || value === "") throw said(`a value must follow /${protocol}`);
   switch (protocol) {
     case "ip4":
@@ -142,8 +141,6 @@ function parsePart(text: string, protocol: string, value: string | undefined): M
     case "secure":
       if (value.includes("#") || Buffer.byteLength(value) > 255) throw said(`"${value}" is no address`);
       break;
-    default:
-      throw said(`"${protocol}" is none of node, service, worker, secure, ip4, ip6, dnsaddr, tcp, udp`);
   }
   return { protocol, value };
 }

@@ -91,9 +91,16 @@ test("a missing value is refused with the protocol that wants one", () => {
   }
 });
 
+test("a word alone is refused as no protocol, not for its missing value", () => {
+  for (const text of ["n1", "/n1", "/service/echo/n1"]) {
+    assert.throws(() => MultiAddr.parse(text), { code: "bad_route", message: /: "n1" is none of node, / });
+  }
+});
+
 test("a slash too many is refused", () => {
   for (const text of ["//", "/service/echo/", "//service/echo", "/service/echo//"]) {
-    assert.throws(() => MultiAddr.parse(text), { code: "bad_route" }, text);
+    const message = /: there is a "\/" too many$/;
+    assert.throws(() => MultiAddr.parse(text), { code: "bad_route", message }, text);
   }
 });
 
