@@ -232,8 +232,8 @@ export class ByteSocket {
 
   /**
    * The user goes; `closed` is not called, and no buffer of its is read into. An orderly end, asked for after the last
-   * write has left, gets a second to take place where the peer may still send: bytes that the kernel has could be lost
-   * by closing at once while it still holds unread ones.
+   * write has left, gets a second to take place where the peer may still send, and more while the peer's system takes
+   * what ours has: a peer that sends to a closed socket is answered with a reset, and what ours has is lost.
    *
    * `freed` is called when the bytes of a write under way are used no more.
    */
@@ -248,10 +248,22 @@ export class ByteSocket {
     }
     this.#leave();
     socket.end();
-    this.#linger = setTimeout(() => socket.destroy(), orderlyEndMs).unref();
+    this.#lingerOn();
     // Where the next bytes go was settled after the last read: that buffer is the user's, who may give it to another.
     if (this.#reads === "onread") this.#handle?.useUserBuffer?.(discarded);
     socket.resume();
+  }
+
+  /** At the last look the peer's system had yet to take `left` bytes. */
+  #lingerOn(left = 0, looks = 0): void {
+    this.#linger = setTimeout(async () => {
+      const now = (await unacknowledgedBytes(this.#handle?.fd ?? -1)) ?? 0;
+      if (this.#gone) return;
+      // A peer whose system had no room is slow: it gets time for what that took last, too.
+      if (now !== left) this.#lingerOn(now, idleLooks);
+      else if (looks > 0) this.#lingerOn(now, looks - 1);
+      else this.#socket.destroy();
+    }, orderlyEndMs).unref();
   }
 
   /** Ends both directions with a reset, so that the peer knows that it did not get everything. `closed` is not called. */
@@ -333,6 +345,8 @@ const nothing = Buffer.alloc(0);
 
 const keepAliveMs = 15_000;
 const orderlyEndMs = 1_000;
+/** A peer whose system takes nothing more at so many looks in a row is given up; or it has taken all. */
+const idleLooks = 10;
 
 const nobody: ByteSocketUser = {
   read() {},

@@ -3,10 +3,13 @@ import dns, { type LookupAddress } from "node:dns";
 import { once } from "node:events";
 import net from "node:net";
 import { describe, type TestContext, test } from "node:test";
+import { unacknowledgedBytes } from "../../src/base/kernel-queue.js";
 import { deferred } from "../../src/base/signals.js";
 import { type AcceptedSocket, ByteServer, ByteSocket, type ByteSocketUser } from "../../src/base/socket.js";
 
 const timeout = 20_000;
+/** More than a peer's system takes for a program that reads nothing, and less than ours does. */
+const sentBytes = 600_000;
 
 /** Keeps what it is told. */
 class Recorder implements ByteSocketUser {
@@ -238,6 +241,30 @@ for (const plainSockets of [false, true]) {
         assert.ok(user.room.every((byte) => byte === 0xee));
         assert.equal(user.bytes.toString(), "one");
         assert.equal(user.ends, 0);
+      });
+
+      test(`after an orderly release a slow peer that speaks meanwhile gets all (${side})`, {
+        timeout,
+        skip: (plainSockets || process.platform !== "linux") && "nobody tells what the peer has taken",
+      }, async (t) => {
+        const { socket, peer } = await connect(t, side);
+        peer.pause();
+        assert.equal(socket.write(Buffer.alloc(sentBytes)), true);
+        t.mock.timers.enable({ apis: ["setTimeout"] });
+        socket.release(true);
+        t.mock.timers.tick(1_000);
+        // One reading comes after the other: that of the look is over when another one is.
+        const { fd } = (peer as unknown as { _handle: { fd: number } })._handle;
+        for (let left = 2; left > 0; left -= 1) await unacknowledgedBytes(fd);
+        await new Promise<void>((resolve) => void setImmediate(resolve));
+        peer.write("still here");
+        let receivedBytes = 0;
+        peer.on("data", (data: Buffer) => {
+          receivedBytes += data.length;
+        });
+        peer.resume();
+        await once(peer, "end");
+        assert.equal(receivedBytes, sentBytes);
       });
 
       test(`a release that is not orderly says when the bytes of a write are free (${side})`, {
