@@ -121,7 +121,8 @@ class Host implements Nodes {
 
   async create(id: string, spec: NodeSpec): Promise<Created<NodeResource>> {
     this.#mustAccept();
-    parseSocketAddress(spec.tcpListenerAddress === "" ? defaultListenerAddress : spec.tcpListenerAddress);
+    const { tcpListenerAddress } = withDefaults(spec);
+    parseSocketAddress(tcpListenerAddress);
     const existing = id === "" ? undefined : this.#nodes.get(id);
     if (existing !== undefined) return { resource: this.#same(existing, spec), existed: true };
     const name = id === "" ? `node-${randomBytes(4).toString("hex")}` : id;
@@ -132,7 +133,7 @@ class Host implements Nodes {
       spec,
       running: undefined,
       http: undefined,
-      listenerAddress: spec.tcpListenerAddress === "" ? defaultListenerAddress : spec.tcpListenerAddress,
+      listenerAddress: tcpListenerAddress,
       starting: true,
     };
     this.#nodes.set(name, entry);
@@ -274,10 +275,11 @@ class Host implements Nodes {
   /** The node that is there, if it was asked for in the same way. */
   #same(entry: NodeEntry, spec: NodeSpec): NodeResource {
     const { id } = entry;
-    if (!entry.starting && isDeepStrictEqual(entry.spec, spec)) return this.#view(entry);
+    const [there, wanted] = [withDefaults(entry.spec), withDefaults(spec)];
+    if (!entry.starting && isDeepStrictEqual(there, wanted)) return this.#view(entry);
     const said = entry.starting
       ? `node ${id} is being started by another call`
-      : `node ${id} exists already with ${differences(entry.spec, spec)}`;
+      : `node ${id} exists already with ${differences(there, wanted)}`;
     throw new PortwayError("node_exists", said, { node: id });
   }
 
@@ -347,4 +349,8 @@ class Host implements Nodes {
       },
     };
   }
+}
+
+function withDefaults(spec: NodeSpec): NodeSpec {
+  return { ...spec, tcpListenerAddress: spec.tcpListenerAddress || defaultListenerAddress };
 }

@@ -162,6 +162,10 @@ export class Node {
     const { router } = this;
     const startMs = clock.monotonicMs();
     const plan = planRoute(to);
+    if (plan.tail.isEmpty) {
+      const said = `the route "${to}" names a node and no worker on it, such as /service/echo`;
+      throw new PortwayError("bad_route", said, { route: to });
+    }
     using either = anyOf(this.#stopped.signal, ...(given === undefined ? [] : [given]));
     const { signal } = either;
     const answer = async (onward: Route): Promise<Reply> => {

@@ -101,10 +101,11 @@ test("a node is there until it is deleted, with its services and its listener", 
 test("creating a node again is no error if it is asked for in the same way", async () => {
   await create("n1");
   assert.equal((await engine.nodes.create("n1", spec)).existed, true);
+  assert.equal((await engine.nodes.create("n1", { tcpListenerAddress: "127.0.0.1:0" })).existed, true);
   const other = { tcpListenerAddress: "127.0.0.1:1" };
   await assert.rejects(engine.nodes.create("n1", other), {
     code: "node_exists",
-    message: /already with tcpListenerAddress "", not "127\.0\.0\.1:1"$/,
+    message: /already with tcpListenerAddress "127\.0\.0\.1:0", not "127\.0\.0\.1:1"$/,
   });
 });
 
@@ -270,6 +271,7 @@ test("a message that can't be sent says why", async () => {
   await assert.rejects(send("n1", "/node/n1/service/echo"), { code: "bad_route" });
   await assert.rejects(send("n1", "/secure/api"), { code: "unsupported" });
   await assert.rejects(send("n1", ""), { code: "bad_route" });
+  await assert.rejects(send("n1", "/ip4/127.0.0.1/tcp/9"), { code: "bad_route", message: /no worker on it/ });
   await assert.rejects(send("nobody", "/service/echo"), { code: "node_not_found" });
   await assert.rejects(send("n1", "/ip4/127.0.0.1/tcp/1/service/echo"), { code: "connect_failed" });
   await assert.rejects(send("n1", `${tcp(address)}/service/nobody`, 50), { code: "no_reply" });
