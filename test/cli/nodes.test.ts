@@ -22,14 +22,6 @@ describe("node create", () => {
     assert.match(stderr, /n1 runs already/);
   });
 
-  test("refuses -, which stands for standard input elsewhere", async () => {
-    const daemon = new FakeDaemon();
-    const { code, stderr } = await portway("node create -", { daemon });
-    assert.equal(code, 70);
-    assert.match(stderr, /"-" can't be the name of a node/);
-    assert.equal(daemon.nodes.size, 0);
-  });
-
   test("with --skip-is-running-check takes a node that runs with the same settings", async () => {
     const daemon = await withNode();
     assert.equal((await portway("node create n1 -s", { daemon })).code, 0);

@@ -64,6 +64,14 @@ describe("show --wait", () => {
     assert.equal((await show(daemon, " --wait 0s")).code, 70);
   });
 
+  test("the JSON of what is down says why, and that of what is up does not", async () => {
+    const down = await relayIn(State.CONNECTING);
+    const { stdout } = await show(down.daemon, " --output json");
+    assert.equal(JSON.parse(stdout).last_failure, "127.0.0.1:9 refused the connection");
+    const up = await relayIn(State.ACTIVE);
+    assert.ok(!("last_failure" in JSON.parse((await show(up.daemon, " --output json")).stdout)));
+  });
+
   test("is there for inlets and TCP connections as well", async () => {
     const daemon = new FakeDaemon();
     await portway("node create n1 -t 7000", { daemon });
@@ -76,6 +84,9 @@ describe("show --wait", () => {
       inlet.stderr,
       /the path of the inlet web of the node n1 is not up after 0\.01 s: connecting/,
     );
+
+    const { stdout } = await portway("tcp-inlet show web --at n1 --output json", { daemon });
+    assert.equal(JSON.parse(stdout).last_failure, "refused");
 
     await portway("tcp-connection create --from n1 --to 127.0.0.1:7000", { daemon });
     const connection = await portway("tcp-connection show 127.0.0.1:7000 --at n1 --wait 1s", { daemon });

@@ -47,6 +47,7 @@ describe("a command line that can't be", () => {
     ["node create n1 --exit-on-eof", /--exit-on-eof needs --foreground/],
     ["node create n1 --variable A=1", /--variable needs a configuration/],
     ["node create n1 --http-server-port 70000", /--http-server-port: "70000"/],
+    ["node create n1 --tcp-listener-address=", /--tcp-listener-address: ""/],
     ["node create n1 --tcp-listener-address nowhere", /--tcp-listener-address: "nowhere"/],
     ["node delete n1 --all", /leave out the name n1/],
     ["service start echo", /"echo" can't be started: expected hop/],
@@ -63,7 +64,7 @@ describe("a command line that can't be", () => {
     });
   }
 
-  for (const name of ["n!", "n.1", "./config.yaml", "/no/such/file.yaml", "x".repeat(64)]) {
+  for (const name of ["-", "n!", "n.1", "./config.yaml", "/no/such/file.yaml", "x".repeat(64)]) {
     test(`"${name}" is no name of a node`, async () => {
       const { code, stderr } = await portway(`node create ${name}`);
       assert.equal(code, 70);

@@ -79,7 +79,7 @@ async function isConfigured(
 
 /** The flags win over the configuration. */
 function newNode(options: CreateOptions, config: NodeConfig | undefined, name: string | undefined): NewNode {
-  const address = options.tcpListenerAddress ?? config?.tcpListenerAddress ?? "";
+  const address = options.tcpListenerAddress ?? config?.tcpListenerAddress;
   const port =
     options.httpServerPort === undefined
       ? config?.httpServerPort
@@ -89,7 +89,8 @@ function newNode(options: CreateOptions, config: NodeConfig | undefined, name: s
   return {
     id: name ?? config?.name ?? "",
     spec: {
-      tcpListenerAddress: address === "" ? "" : socketAddressArgument("--tcp-listener-address", address),
+      tcpListenerAddress:
+        address === undefined ? "" : socketAddressArgument("--tcp-listener-address", address),
       ...(httpServerPort === undefined ? {} : { httpServerPort }),
     },
     tolerant: options.skipIsRunningCheck ?? config?.skipIsRunningCheck ?? false,

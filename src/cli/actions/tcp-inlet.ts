@@ -6,7 +6,7 @@ import type { Cli } from "../cli.js";
 import { deprecated } from "../command.js";
 import { protoDuration } from "../duration.js";
 import { isUp } from "../forms/liveness.js";
-import { inletJson, inletPlain } from "../forms/portal.js";
+import { inletJson, inletPlain, inletShowJson } from "../forms/portal.js";
 import { idOf, parseName } from "../names.js";
 import { listAll, pageSize } from "../paging.js";
 import { type RetryOptions, withRetries } from "../retry.js";
@@ -177,7 +177,7 @@ export async function show(cli: Cli, options: AtNode & WaitOption, named: string
     },
     livenessOf: ({ status }) => status?.path,
   });
-  await cli.output.print({ plain: (style) => inletPlain(inlet, style), json: () => inletJson(inlet) });
+  await cli.output.print({ plain: (style) => inletPlain(inlet, style), json: () => inletShowJson(inlet) });
 }
 
 interface DeleteOptions extends AtNode {

@@ -21,6 +21,12 @@ export function lastFailure(liveness: Liveness | undefined): string | null {
   return liveness?.failure?.lastError || null;
 }
 
+/** What is added to the form of `ockam`, which does not say why something is down. */
+export function whyDown(liveness: Liveness | undefined): { readonly last_failure?: string } {
+  const failure = lastFailure(liveness);
+  return isUp(liveness) || failure === null ? {} : { last_failure: failure };
+}
+
 /** `connecting: connection refused; next attempt in 2 s`. */
 export function livenessPlain(liveness: Liveness | undefined, style: Style): string {
   if (liveness === undefined) return style.dim("unknown");

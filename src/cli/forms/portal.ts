@@ -1,9 +1,9 @@
 import { type Inlet, type Outlet, TargetOutcome } from "../../../gen/portway/v1/portal_service_pb.js";
 import { idOf, nodeOf } from "../names.js";
 import type { Style } from "../style.js";
-import { livenessPlain, upOrDown, wasUp } from "./liveness.js";
+import { livenessPlain, upOrDown, wasUp, whyDown } from "./liveness.js";
 
-/** As `ockam tcp-inlet show`. Inlets here have no payload and need no privileges. */
+/** As `ockam tcp-inlet create` and an item of `tcp-inlet list`. Inlets here have no payload and need no privileges. */
 export function inletJson({ name, spec, status }: Inlet): object {
   const known = wasUp(status?.path) ? status : undefined;
   return {
@@ -16,6 +16,11 @@ export function inletJson({ name, spec, status }: Inlet): object {
     status: upOrDown(status?.path),
     worker_addr: known?.workerAddress || null,
   };
+}
+
+/** As `ockam tcp-inlet show`. */
+export function inletShowJson(inlet: Inlet): object {
+  return { ...inletJson(inlet), ...whyDown(inlet.status?.path) };
 }
 
 /** As `ockam tcp-outlet create --output json`, an address in the bytes of its text and its transport type. */

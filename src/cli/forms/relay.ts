@@ -2,7 +2,7 @@ import { timestampDate } from "@bufbuild/protobuf/wkt";
 import type { Relay, RelayRegistration } from "../../../gen/portway/v1/relay_service_pb.js";
 import { idOf } from "../names.js";
 import type { Style } from "../style.js";
-import { lastFailure, livenessPlain, upOrDown, wasUp } from "./liveness.js";
+import { lastFailure, livenessPlain, upOrDown, wasUp, whyDown } from "./liveness.js";
 
 /** As `ockam relay create --output json` and an item of `relay list`. There are no flow control ids here. */
 export function relayJson({ name, spec, status }: Relay): object {
@@ -23,6 +23,7 @@ export function relayShowJson({ name, spec, status }: Relay): object {
   return {
     connection_status: upOrDown(status?.liveness),
     destination: spec?.at ?? "",
+    ...whyDown(status?.liveness),
     name: idOf(name),
     relay_route: status?.route || null,
     remote_address: status?.remoteAddress ? `/service/${status.remoteAddress}` : null,
