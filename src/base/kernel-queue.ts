@@ -1,4 +1,6 @@
 import { readFile, readlink } from "node:fs/promises";
+// The system's own time, which nobody pretends to pass.
+import { setTimeout } from "node:timers";
 
 /** Bytes that wait in a socket, to be sent or for their acknowledgement, by the socket's inode. */
 type Sending = ReadonlyMap<string, number>;
