@@ -12,9 +12,10 @@ import {
   type WhenFull,
 } from "../../gen/portway/v1/message_service_pb.js";
 import { Backoff } from "../base/backoff.js";
-import { anyOf, deferred } from "../base/signals.js";
+import { anyOf } from "../base/signals.js";
 import { failureOf } from "./errors.js";
 import { type Pace, systemPace } from "./options.js";
+import { readAhead } from "./read-ahead.js";
 
 export interface OpenWorkerOptions {
   /** `nodes/{node}` */
@@ -176,39 +177,10 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
       return response.value;
     }
   };
-  /** What came in while the reader was busy. The daemon has it as well until it is acknowledged, which limits it. */
-  const arrived: ReceivedMessage[] = [];
-  let news = deferred<void>();
-  let over: { readonly error?: unknown } | undefined;
-  let isReading = false;
-  const readAhead = async (): Promise<void> => {
-    try {
-      for (let one = await nextMessage(); one !== undefined; one = await nextMessage()) {
-        arrived.push(one);
-        news.resolve();
-      }
-      over = {};
-    } catch (error) {
-      over = { error };
-    }
-    news.resolve();
-  };
-  /**
-   * As `nextMessage`, but the stream is read on whatever the reader does meanwhile: one that stands still is cut off by the
-   * daemon, and one that is lost has to be opened again within the resume window.
-   */
-  const take = async (): Promise<ReceivedMessage | undefined> => {
-    if (!isReading) void readAhead();
-    isReading = true;
-    for (;;) {
-      const message = ended.aborted ? undefined : arrived.shift();
-      if (message !== undefined) return message;
-      if (over !== undefined && "error" in over) throw over.error;
-      if (over !== undefined) return undefined;
-      news = deferred<void>();
-      await news.promise;
-    }
-  };
+  // The stream is read on whatever the program does: one that stands still is cut off by the daemon, and one that is lost
+  // has to be opened again within the resume window. What has come the daemon has as well until it is acknowledged, which
+  // limits it; without a resume window it keeps nothing, and would write without limit.
+  const take = resumeWindowMs > 0 ? readAhead(nextMessage, ended) : nextMessage;
   /** If nothing comes for a while, nothing stays unacknowledged: a large message may wait for all of the room. */
   const takeOrRest = async (): Promise<ReceivedMessage | undefined> => {
     const timer = setTimeout(() => {
@@ -216,8 +188,7 @@ export async function openWorker(messages: Messages, options: OpenWorkerOptions)
       if (doneId > toldId) acknowledge().catch(() => {});
     }, restMs);
     try {
-      // Without a resume window the daemon keeps nothing, and would write without limit.
-      return await (resumeWindowMs > 0 ? take() : nextMessage());
+      return await take();
     } finally {
       clearTimeout(timer);
     }

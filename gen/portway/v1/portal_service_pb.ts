@@ -335,14 +335,16 @@ export type PortalSessions = Message<"portway.v1.PortalSessions"> & {
   opened: bigint;
 
   /**
-   * Could not be opened, by reason: "target_refused", "timed_out", "unroutable", "too_many_sessions", …
+   * Could not be opened, by reason: "target_refused", "timed_out", "unroutable", "too_many_sessions", …; "silent" counts
+   * those that ended because the far end was there no more and nothing had told so.
    *
    * @generated from field: map<string, uint64> failed = 3;
    */
   failed: { [key: string]: bigint };
 
   /**
-   * Ended because the local program took nothing for too long.
+   * Ended because the local program took nothing for 10 s while data waited for it. (Of one that takes less than about
+   * 40 KB/s nothing may be seen in that time: the system tells of what it takes in steps.)
    *
    * @generated from field: uint64 stalled = 4;
    */

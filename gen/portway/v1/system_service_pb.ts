@@ -255,7 +255,8 @@ export const SystemService: GenService<{
     output: typeof DrainResponseSchema;
   },
   /**
-   * Makes a new API token and writes it to the token file; the old one is refused from then on.
+   * Makes a new API token and writes it to the token file; the old one is refused from then on;
+   * streams that were opened with it go on.
    *
    * @generated from rpc portway.v1.SystemService.RotateToken
    */
