@@ -155,15 +155,15 @@ export class ByteSocket {
 
   /**
    * Looks from now on whether the peer's system takes what is sent to it; `takenBytes` gives what the kernel has taken,
-   * ever. True from the call that this gives: it has since, and more is under way to it. False also where that is not
-   * told: see unacknowledgedBytes.
+   * ever. True from the call that this gives: it has taken `leastBytes` since, and more is under way to it. False also
+   * where that is not told: see unacknowledgedBytes.
    */
-  watchTaking(takenBytes: () => number): () => Promise<boolean> {
+  watchTaking(takenBytes: () => number, leastBytes = 1): () => Promise<boolean> {
     const before = this.#acknowledged(takenBytes);
     return async () => {
       const [then, now] = [await before, await this.#acknowledged(takenBytes)];
       if (then === undefined || now === undefined) return false;
-      return now.isUnderWay && now.atLeast > then.atMost;
+      return now.isUnderWay && now.atLeast - then.atMost >= leastBytes;
     };
   }
 

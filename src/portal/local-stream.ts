@@ -33,9 +33,9 @@ export interface LocalStream {
   readonly progress: number;
   /**
    * Looks from now on whether the program takes what the operating system has for it. True from the call that this
-   * gives: it has since, and there is more. False also where nobody can tell.
+   * gives: it has taken `leastBytes` (1 if absent) since, and there is more. False also where nobody can tell.
    */
-  watchTaking(): () => Promise<boolean>;
+  watchTaking(leastBytes?: number): () => Promise<boolean>;
   /** Begins or goes on reading. */
   resume(): void;
   /** Sees to it that a program that is gone without a word is noticed. Not asked for streams that are soon over. */

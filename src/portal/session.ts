@@ -90,6 +90,12 @@ const maxSilentLooksBehindTraffic = 15;
 const muchTrafficBytes = 64 * 1024;
 const echo = Address.local("echo");
 
+/**
+ * Of a program that others wait for: one that takes less in the time of a stall counts as one that takes nothing, else
+ * whoever reads a byte now and then could hold up all that comes over a connection.
+ */
+const leastTakenBytes = 256 * 1024;
+
 const nobody: GateWaiter = { gateOpened() {} };
 const neverTaken = (): Promise<boolean> => Promise.resolve(false);
 
@@ -286,7 +292,7 @@ export class Session implements Worker, LocalStreamUser {
     this.#gate ??= new Gate({
       stallTimeoutMs: this.#limits.stallTimeoutMs,
       progress: () => this.#stream?.progress ?? 0,
-      watchTaking: () => this.#stream?.watchTaking() ?? neverTaken,
+      watchTaking: () => this.#stream?.watchTaking(leastTakenBytes) ?? neverTaken,
       onStalled: () => this.#end("stalled", "reset"),
     });
     return this.#gate;

@@ -90,8 +90,8 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     return this.#written - this.#socket.progress;
   }
 
-  watchTaking(): () => Promise<boolean> {
-    return this.#socket.watchTaking(() => this.progress);
+  watchTaking(leastBytes?: number): () => Promise<boolean> {
+    return this.#socket.watchTaking(() => this.progress, leastBytes);
   }
 
   resume(): void {
