@@ -12,11 +12,6 @@ export interface GateOptions {
   /** Asked before a stall is reported: true gives the queue as long again. */
   readonly isSpared?: () => boolean;
   /**
-   * Called when the queue gives nothing away: looks from then on for what `progress` does not show. What it gives is
-   * asked before a stall is reported; true gives the queue as long again. Must not reject.
-   */
-  readonly watchTaking?: () => () => Promise<boolean>;
-  /**
    * The queue gave nothing away for `stallTimeoutMs` while somebody waited: its owner must cut it off. Those who wait
    * are called afterwards in any case.
    */
@@ -39,11 +34,9 @@ const looks = 4;
 export class Gate {
   readonly #options: GateOptions;
   readonly #waiters: Set<GateWaiter> = new Set();
-  /** Until the next look. None while nobody waits, and while `#hasTaken` is asked. */
   #timer: NodeJS.Timeout | undefined;
   #progress = 0;
   #looksWithout = 0;
-  #hasTaken: (() => Promise<boolean>) | undefined;
   #waits = 0;
 
   constructor(options: GateOptions) {
@@ -57,7 +50,7 @@ export class Gate {
   wait(waiter: GateWaiter): void {
     this.#waits += 1;
     this.#waiters.add(waiter);
-    if (this.#timer !== undefined || this.#hasTaken !== undefined) return;
+    if (this.#timer !== undefined) return;
     this.#progress = this.#options.progress();
     this.#looksWithout = 0;
     this.#lookLater();
@@ -85,56 +78,30 @@ export class Gate {
     }
   }
 
-  readonly #look = (): void => {
+  readonly #check = (): void => {
     this.#timer = undefined;
-    const { progress, isSpared, watchTaking } = this.#options;
+    const { progress, isSpared, onStalled } = this.#options;
     const now = progress();
-    if (now === this.#progress) this.#looksWithout += 1;
-    else this.#startAgain();
+    this.#looksWithout = now === this.#progress ? this.#looksWithout + 1 : 0;
     this.#progress = now;
-    if (this.#looksWithout === 1) this.#hasTaken = watchTaking?.();
     if (this.#looksWithout >= looks) {
       if (isSpared?.() !== true) {
-        if (this.#hasTaken === undefined) this.#stalled();
-        else void this.#stalledUnless(this.#hasTaken);
+        onStalled();
+        // One who came to wait when the owner had gone already is not left behind.
+        this.open();
         return;
       }
-      this.#startAgain();
+      this.#looksWithout = 0;
     }
     this.#lookLater();
   };
 
-  #startAgain(): void {
-    this.#looksWithout = 0;
-    this.#hasTaken = undefined;
-  }
-
-  async #stalledUnless(hasTaken: () => Promise<boolean>): Promise<void> {
-    const isSpared = await hasTaken();
-    // Opened meanwhile, or left by all; and perhaps waited at anew.
-    if (this.#hasTaken !== hasTaken) return;
-    if (!isSpared) {
-      this.#stalled();
-      return;
-    }
-    this.#startAgain();
-    this.#lookLater();
-  }
-
-  #stalled(): void {
-    this.#hasTaken = undefined;
-    this.#options.onStalled();
-    // One who came to wait when the owner had gone already is not left behind.
-    this.open();
-  }
-
   #lookLater(): void {
-    this.#timer = setTimeout(this.#look, this.#options.stallTimeoutMs / looks);
+    this.#timer = setTimeout(this.#check, this.#options.stallTimeoutMs / looks);
   }
 
   #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#hasTaken = undefined;
   }
 }

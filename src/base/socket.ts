@@ -153,29 +153,10 @@ export class ByteSocket {
     return this.#handle?.writeQueueSize ?? this.#socket.writableLength;
   }
 
-  /**
-   * Looks from now on whether the peer's system takes what is sent to it; `takenBytes` gives what the kernel has taken,
-   * ever. True from the call that this gives: it has taken `leastBytes` since, and more is under way to it. False also
-   * where that is not told: see unacknowledgedBytes.
-   */
-  watchTaking(takenBytes: () => number, leastBytes = 1): () => Promise<boolean> {
-    const before = this.#acknowledged(takenBytes);
-    return async () => {
-      const [then, now] = [await before, await this.#acknowledged(takenBytes)];
-      if (then === undefined || now === undefined) return false;
-      return now.isUnderWay && now.atLeast - then.atMost >= leastBytes;
-    };
-  }
-
-  /** Of the bytes taken, those that the peer's system has acknowledged, and whether there are others. */
-  async #acknowledged(takenBytes: () => number) {
+  /** Bytes that the kernel has taken and the peer's system has not acknowledged; undefined where that is not told. */
+  unacknowledged(): Promise<number | undefined> {
     const fd = this.#handle?.fd ?? -1;
-    if (fd < 0) return undefined;
-    const takenBefore = takenBytes();
-    const unacknowledged = await unacknowledgedBytes(fd);
-    if (unacknowledged === undefined) return undefined;
-    const [atLeast, atMost] = [takenBefore - unacknowledged, takenBytes() - unacknowledged];
-    return { atLeast, atMost, isUnderWay: unacknowledged > 0 };
+    return fd < 0 ? Promise.resolve(undefined) : unacknowledgedBytes(fd);
   }
 
   resume(): void {
@@ -257,7 +238,7 @@ export class ByteSocket {
   /** At the last look the peer's system had yet to take `left` bytes. */
   #lingerOn(left = 0, looks = 0): void {
     this.#linger = setTimeout(async () => {
-      const now = (await unacknowledgedBytes(this.#handle?.fd ?? -1)) ?? 0;
+      const now = (await this.unacknowledged()) ?? 0;
       if (this.#gone) return;
       // A peer whose system had no room is slow: it gets time for what that took last, too.
       if (now !== left) this.#lingerOn(now, idleLooks);

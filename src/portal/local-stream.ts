@@ -31,11 +31,6 @@ export interface LocalStream {
   readonly queuedBytes: number;
   /** A number that changes whenever the operating system took something. */
   readonly progress: number;
-  /**
-   * Looks from now on whether the program takes what the operating system has for it. True from the call that this
-   * gives: it has taken `leastBytes` (1 if absent) since, and there is more. False also where nobody can tell.
-   */
-  watchTaking(leastBytes?: number): () => Promise<boolean>;
   /** Begins or goes on reading. */
   resume(): void;
   /** Sees to it that a program that is gone without a word is noticed. Not asked for streams that are soon over. */

@@ -90,14 +90,7 @@ const maxSilentLooksBehindTraffic = 15;
 const muchTrafficBytes = 64 * 1024;
 const echo = Address.local("echo");
 
-/**
- * Of a program that others wait for: one that takes less in the time of a stall counts as one that takes nothing, else
- * whoever reads a byte now and then could hold up all that comes over a connection.
- */
-const leastTakenBytes = 256 * 1024;
-
 const nobody: GateWaiter = { gateOpened() {} };
-const neverTaken = (): Promise<boolean> => Promise.resolve(false);
 
 /**
  * One end of a portal session: a local stream on one side, routed messages on the other; inlet and outlet alike. It
@@ -292,7 +285,6 @@ export class Session implements Worker, LocalStreamUser {
     this.#gate ??= new Gate({
       stallTimeoutMs: this.#limits.stallTimeoutMs,
       progress: () => this.#stream?.progress ?? 0,
-      watchTaking: () => this.#stream?.watchTaking(leastTakenBytes) ?? neverTaken,
       onStalled: () => this.#end("stalled", "reset"),
     });
     return this.#gate;
@@ -452,7 +444,6 @@ export class Session implements Worker, LocalStreamUser {
     this.#lingering = new Gate({
       stallTimeoutMs: this.#limits.lingerTimeoutMs,
       progress: () => stream.progress,
-      watchTaking: () => stream.watchTaking(),
       onStalled: () => {
         this.#endedAs = "stalled";
         this.#over();

@@ -90,10 +90,6 @@ export class TcpStream implements LocalStream, ByteSocketUser, Deferring {
     return this.#written - this.#socket.progress;
   }
 
-  watchTaking(leastBytes?: number): () => Promise<boolean> {
-    return this.#socket.watchTaking(() => this.progress, leastBytes);
-  }
-
   resume(): void {
     if (this.#reading || this.#closed || this.#ending) return;
     this.#reading = true;

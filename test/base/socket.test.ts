@@ -243,29 +243,6 @@ for (const plainSockets of [false, true]) {
         assert.equal(user.ends, 0);
       });
 
-      test(`tells whether the peer has taken something, and so much (${side})`, {
-        timeout,
-        skip: (plainSockets || process.platform !== "linux") && "nobody tells what the peer has taken",
-      }, async (t) => {
-        const { socket, peer } = await connect(t, side);
-        peer.pause();
-        const sent = 64 * 1024 * 1024;
-        assert.equal(socket.write(Buffer.alloc(sent)), false);
-        const watch = (leastBytes?: number) => socket.watchTaking(() => sent - socket.progress, leastBytes);
-        // Until the peer's system is full.
-        while (await watch()());
-        const [something, much, all] = [watch(), watch(1024 * 1024), watch(sent)];
-        await all();
-        let received = 0;
-        peer.on("data", (data: Buffer) => {
-          received += data.length;
-          if (received >= 16 * 1024 * 1024) peer.pause();
-        });
-        peer.resume();
-        await once(peer, "pause");
-        assert.deepEqual([await something(), await much(), await all()], [true, true, false]);
-      });
-
       test(`after an orderly release a slow peer that speaks meanwhile gets all (${side})`, {
         timeout,
         skip: (plainSockets || process.platform !== "linux") && "nobody tells what the peer has taken",

@@ -262,32 +262,6 @@ test("what a program has not taken of a session that has ended keeps it open, an
   await new Promise((resolve) => client.on("close", resolve));
 });
 
-const onLinux = { skip: process.platform !== "linux" && "only Linux tells what a peer has acknowledged" };
-
-test("a program that reads slowly and steadily gets all of it", onLinux, async () => {
-  // The system shows that it took something once a third of the send buffer is free, up to 1.4 MB: a second of this.
-  const total = 10 * 1024 * 1024;
-  const [pieceBytes, pieceMs] = [48 * 1024, 32];
-  outlet(await target((socket) => socket.end(Buffer.alloc(total))));
-  const limits = { localQueueBytes: 64 * 1024, stallTimeoutMs: 700, lingerTimeoutMs: 700 };
-  const opened = await inlet(Route.of(outletAddress), { sessionLimits: limits });
-  const client = net.connect(opened.bound.port, "127.0.0.1");
-  undo.push(() => client.destroy());
-  let received = 0;
-  let error: Error | undefined;
-  client.on("error", (failed) => {
-    error = failed;
-  });
-  client.on("data", (data) => {
-    received += data.length;
-    client.pause();
-    setTimeout(() => client.resume(), (pieceMs * data.length) / pieceBytes);
-  });
-  await once(client, "close");
-  assert.deepEqual([received, error], [total, undefined]);
-  assert.equal(opened.counts.view().stalled, 0);
-});
-
 test("a session that nobody answers ends at its deadline", async () => {
   router.register(outletAddress, { handle: () => undefined }, { kind: "outlet" });
   const opened = await inlet(Route.of(outletAddress), { openTimeoutMs: 30 });

@@ -343,8 +343,8 @@ export type PortalSessions = Message<"portway.v1.PortalSessions"> & {
   failed: { [key: string]: bigint };
 
   /**
-   * Ended because the local program took nothing for 10 s while data waited for it; one that takes less than about
-   * 40 KB/s may count as one that takes nothing.
+   * Ended because the local program took nothing for 10 s while data waited for it. What it takes is seen in steps of up
+   * to a third of what the system buffers: one that takes less than about 140 KB/s may count as one that takes nothing.
    *
    * @generated from field: uint64 stalled = 4;
    */

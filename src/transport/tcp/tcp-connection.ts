@@ -135,7 +135,21 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
   }
 
   watchTaking(): () => Promise<boolean> {
-    return this.#socket.watchTaking(() => this.#takenBytes);
+    const before = this.#acknowledged();
+    return async () => {
+      const [then, now] = [await before, await this.#acknowledged()];
+      if (then === undefined || now === undefined) return false;
+      return now.isUnderWay && now.atLeast > then.atMost;
+    };
+  }
+
+  /** Of the bytes written, those that the peer's system has acknowledged, and whether there are others. */
+  async #acknowledged() {
+    const takenBefore = this.#takenBytes;
+    const unacknowledged = await this.#socket.unacknowledged();
+    if (unacknowledged === undefined) return undefined;
+    const [atLeast, atMost] = [takenBefore - unacknowledged, this.#takenBytes - unacknowledged];
+    return { atLeast, atMost, isUnderWay: unacknowledged > 0 };
   }
 
   /** Bytes that the kernel has taken, ever. */
