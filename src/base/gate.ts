@@ -9,7 +9,12 @@ export interface GateOptions {
   readonly stallTimeoutMs: number;
   /** A number that changes whenever the queue gave something away. */
   readonly progress: () => number;
-  /** Asked before a stall is reported: true gives the queue as long again. */
+  /**
+   * Called when the queue gives nothing away: looks from then on for what `progress` does not show. What it gives is
+   * asked before a stall is reported; true gives the queue as long again. Must not reject.
+   */
+  readonly watchTaking?: () => () => Promise<boolean>;
+  /** Asked after that, likewise. */
   readonly isSpared?: () => boolean;
   /**
    * The queue gave nothing away for `stallTimeoutMs` while somebody waited: its owner must cut it off. Those who wait
@@ -34,9 +39,11 @@ const looks = 4;
 export class Gate {
   readonly #options: GateOptions;
   readonly #waiters: Set<GateWaiter> = new Set();
+  /** Until the next look. None while nobody waits, and while `#hasTaken` is asked. */
   #timer: NodeJS.Timeout | undefined;
   #progress = 0;
   #looksWithout = 0;
+  #hasTaken: (() => Promise<boolean>) | undefined;
   #waits = 0;
 
   constructor(options: GateOptions) {
@@ -50,7 +57,7 @@ export class Gate {
   wait(waiter: GateWaiter): void {
     this.#waits += 1;
     this.#waiters.add(waiter);
-    if (this.#timer !== undefined) return;
+    if (this.#timer !== undefined || this.#hasTaken !== undefined) return;
     this.#progress = this.#options.progress();
     this.#looksWithout = 0;
     this.#lookLater();
@@ -78,30 +85,50 @@ export class Gate {
     }
   }
 
-  readonly #check = (): void => {
+  readonly #look = (): void => {
     this.#timer = undefined;
-    const { progress, isSpared, onStalled } = this.#options;
+    const { progress, watchTaking } = this.#options;
     const now = progress();
-    this.#looksWithout = now === this.#progress ? this.#looksWithout + 1 : 0;
+    if (now === this.#progress) this.#looksWithout += 1;
+    else this.#startAgain();
     this.#progress = now;
-    if (this.#looksWithout >= looks) {
-      if (isSpared?.() !== true) {
-        onStalled();
-        // One who came to wait when the owner had gone already is not left behind.
-        this.open();
-        return;
-      }
-      this.#looksWithout = 0;
-    }
-    this.#lookLater();
+    if (this.#looksWithout > 0) this.#hasTaken ??= watchTaking?.();
+    if (this.#looksWithout < looks) this.#lookLater();
+    else if (this.#hasTaken === undefined) this.#decide(false);
+    else void this.#ask(this.#hasTaken);
   };
 
+  #startAgain(): void {
+    this.#looksWithout = 0;
+    this.#hasTaken = undefined;
+  }
+
+  async #ask(hasTaken: () => Promise<boolean>): Promise<void> {
+    const isTaken = await hasTaken();
+    // Unless it was opened meanwhile, or left by all; and perhaps waited at anew.
+    if (this.#hasTaken === hasTaken) this.#decide(isTaken);
+  }
+
+  #decide(isTaken: boolean): void {
+    const { watchTaking, isSpared, onStalled } = this.#options;
+    this.#startAgain();
+    if (isTaken || isSpared?.() === true) {
+      this.#hasTaken = watchTaking?.();
+      this.#lookLater();
+      return;
+    }
+    onStalled();
+    // One who came to wait when the owner had gone already is not left behind.
+    this.open();
+  }
+
   #lookLater(): void {
-    this.#timer = setTimeout(this.#check, this.#options.stallTimeoutMs / looks);
+    this.#timer = setTimeout(this.#look, this.#options.stallTimeoutMs / looks);
   }
 
   #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    this.#hasTaken = undefined;
   }
 }

@@ -1,5 +1,5 @@
 import net from "node:net";
-import { unacknowledgedBytes } from "./kernel-queue.js";
+import { type WaitingBytes, waitingBytes } from "./kernel-queue.js";
 import { bindError } from "./socket-errors.js";
 import { handleRead } from "./turn.js";
 
@@ -153,10 +153,10 @@ export class ByteSocket {
     return this.#handle?.writeQueueSize ?? this.#socket.writableLength;
   }
 
-  /** Bytes that the kernel has taken and the peer's system has not acknowledged; undefined where that is not told. */
-  unacknowledged(): Promise<number | undefined> {
+  /** What waits in the kernel; undefined where that is not told. */
+  waiting(): Promise<WaitingBytes | undefined> {
     const fd = this.#handle?.fd ?? -1;
-    return fd < 0 ? Promise.resolve(undefined) : unacknowledgedBytes(fd);
+    return fd < 0 ? Promise.resolve(undefined) : waitingBytes(fd);
   }
 
   resume(): void {
@@ -238,7 +238,7 @@ export class ByteSocket {
   /** At the last look the peer's system had yet to take `left` bytes. */
   #lingerOn(left = 0, looks = 0): void {
     this.#linger = setTimeout(async () => {
-      const now = (await this.unacknowledged()) ?? 0;
+      const now = (await this.waiting())?.unacknowledged ?? 0;
       if (this.#gone) return;
       // A peer whose system had no room is slow: it gets time for what that took last, too.
       if (now !== left) this.#lingerOn(now, idleLooks);

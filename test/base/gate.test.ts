@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { Gate, type GateWaiter } from "../../src/base/gate.js";
+import { deferred } from "../../src/base/signals.js";
 
 function makeGate(stallTimeoutMs = 1_000) {
   const queue = { given: 0, stalled: 0 };
@@ -123,6 +125,70 @@ test("a queue that is spared has as long again", (t) => {
   assert.equal(stalled, 0);
   pass(t, 1);
   assert.equal(stalled, 1);
+});
+
+/** A gate whose queue shows no progress, and how often it was watched; each watch ends as `hasTaken` says. */
+function makeWatchedGate(hasTaken: () => Promise<boolean>) {
+  const seen = { watched: 0, stalled: 0 };
+  const gate = new Gate({
+    stallTimeoutMs: 1_000,
+    progress: () => 0,
+    watchTaking: () => {
+      seen.watched += 1;
+      return hasTaken;
+    },
+    onStalled: () => (seen.stalled += 1),
+  });
+  return { gate, seen };
+}
+
+test("a queue that was seen to be taken from has as long again, and is watched anew", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const answers = [true, false];
+  const { gate, seen } = makeWatchedGate(async () => answers.shift()!);
+  const opened: string[] = [];
+  gate.wait(waiters("a", opened, gate)[0]!);
+  pass(t, 249);
+  assert.equal(seen.watched, 0, "a queue that gives something away all the time is not watched");
+  pass(t, 751);
+  await setImmediate();
+  assert.deepEqual(seen, { watched: 2, stalled: 0 });
+  pass(t, 1_000);
+  await setImmediate();
+  assert.deepEqual([seen, opened], [{ watched: 2, stalled: 1 }, ["a"]]);
+});
+
+test("who comes while the watch is asked waits for what it says", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const said = deferred<boolean>();
+  const { gate, seen } = makeWatchedGate(() => said.promise);
+  const opened: string[] = [];
+  const [a, b] = waiters("ab", opened, gate);
+  gate.wait(a!);
+  pass(t, 1_000);
+  gate.wait(b!);
+  pass(t, 5_000);
+  assert.deepEqual(seen, { watched: 1, stalled: 0 });
+  said.resolve(false);
+  await setImmediate();
+  assert.deepEqual([seen.stalled, opened], [1, ["a", "b"]]);
+});
+
+test("what a watch says of a wait that is over counts for no other one", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const said = deferred<boolean>();
+  const { gate, seen } = makeWatchedGate(() => said.promise);
+  const [a] = waiters("a", [], gate);
+  gate.wait(a!);
+  pass(t, 1_000);
+  gate.open();
+  gate.wait(a!);
+  said.resolve(false);
+  await setImmediate();
+  assert.equal(seen.stalled, 0);
+  pass(t, 1_000);
+  await setImmediate();
+  assert.equal(seen.stalled, 1);
 });
 
 test("who waits at the gate of a queue that has gone is called all the same", (t) => {

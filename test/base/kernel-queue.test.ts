@@ -5,11 +5,13 @@ import files from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
 import net from "node:net";
 import { test } from "node:test";
-import { unacknowledgedBytes } from "../../src/base/kernel-queue.js";
+import { waitingBytes } from "../../src/base/kernel-queue.js";
 import { deferred } from "../../src/base/signals.js";
 
 const onLinux = { timeout: 20_000, skip: process.platform !== "linux" && "the system does not tell" };
 const fdOf = (socket: net.Socket): number => (socket as unknown as { _handle: { fd: number } })._handle.fd;
+
+const unacknowledged = async (socket: net.Socket) => (await waitingBytes(fdOf(socket)))?.unacknowledged;
 
 for (const host of ["127.0.0.1", "::1"]) {
   test(`what a peer on ${host} has not taken is told, and falls as it takes it`, onLinux, async (t) => {
@@ -22,14 +24,14 @@ for (const host of ["127.0.0.1", "::1"]) {
       socket.destroy();
       peer.destroy();
     });
-    assert.equal(await unacknowledgedBytes(fdOf(socket)), 0);
+    assert.equal(await unacknowledged(socket), 0);
     socket.write(Buffer.alloc(64 * 1024 * 1024));
-    const [full, again] = await Promise.all([1, 2].map(() => unacknowledgedBytes(fdOf(socket))));
+    const [full, again] = await Promise.all([1, 2].map(() => unacknowledged(socket)));
     assert.ok(full! > 64 * 1024, `${full}`);
     assert.equal(again, full);
     peer.resume();
     while (socket.writableLength > 0) await once(socket, "drain");
-    while ((await unacknowledgedBytes(fdOf(socket))) !== 0) await new Promise(setImmediate);
+    while ((await unacknowledged(socket)) !== 0) await new Promise(setImmediate);
   });
 }
 
@@ -43,10 +45,10 @@ test("all who ask while the tables are read share the next reading", onLinux, as
     t.mock.restoreAll();
     syncBuiltinESMExports();
   });
-  const asked = [unacknowledgedBytes(0)];
+  const asked = [waitingBytes(0)];
   while (readFile.mock.callCount() === 0) await new Promise(setImmediate);
   for (let times = 50; times > 0; times -= 1) {
-    asked.push(unacknowledgedBytes(0));
+    asked.push(waitingBytes(0));
     await new Promise(setImmediate);
   }
   assert.equal(readFile.mock.callCount(), 2, "two tables");
@@ -56,6 +58,6 @@ test("all who ask while the tables are read share the next reading", onLinux, as
 });
 
 test("what is no socket, or is not open, has no such bytes", onLinux, async () => {
-  assert.equal(await unacknowledgedBytes(openSync("/dev/null", "r")), undefined);
-  assert.equal(await unacknowledgedBytes(9_999), undefined);
+  assert.equal(await waitingBytes(openSync("/dev/null", "r")), undefined);
+  assert.equal(await waitingBytes(9_999), undefined);
 });

@@ -3,7 +3,7 @@ import dns, { type LookupAddress } from "node:dns";
 import { once } from "node:events";
 import net from "node:net";
 import { describe, type TestContext, test } from "node:test";
-import { unacknowledgedBytes } from "../../src/base/kernel-queue.js";
+import { waitingBytes } from "../../src/base/kernel-queue.js";
 import { deferred } from "../../src/base/signals.js";
 import { type AcceptedSocket, ByteServer, ByteSocket, type ByteSocketUser } from "../../src/base/socket.js";
 
@@ -255,7 +255,7 @@ for (const plainSockets of [false, true]) {
         t.mock.timers.tick(1_000);
         // One reading comes after the other: that of the look is over when another one is.
         const { fd } = (peer as unknown as { _handle: { fd: number } })._handle;
-        for (let left = 2; left > 0; left -= 1) await unacknowledgedBytes(fd);
+        for (let left = 2; left > 0; left -= 1) await waitingBytes(fd);
         await new Promise<void>((resolve) => void setImmediate(resolve));
         peer.write("still here");
         let receivedBytes = 0;

@@ -26,6 +26,8 @@ const heartbeatsPerStall = 4;
  * room by the megabyte: a minute is enough for 25 KB/s.
  */
 const maxSpared = 5;
+/** Less than this in the time of a stall is as good as nothing to those who wait. */
+const leastTakenBytes = 256 * 1024;
 
 export interface TcpConnectionOptions {
   readonly limits: Required<TcpOptions>;
@@ -81,6 +83,7 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     this.#gate = new Gate({
       stallTimeoutMs: limits.stallTimeoutMs,
       progress: () => this.#takenBytes,
+      watchTaking: () => this.#watchPeer(),
       isSpared: () => this.#isSpared(),
       onStalled: () => this.#end("stalled", undefined),
     });
@@ -143,13 +146,17 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     };
   }
 
-  /** Of the bytes written, those that the peer's system has acknowledged, and whether there are others. */
+  /**
+   * Of the bytes written, those that the peer's system has acknowledged, and whether there are others; and how many have
+   * come from it that we have not read.
+   */
   async #acknowledged() {
     const takenBefore = this.#takenBytes;
-    const unacknowledged = await this.#socket.unacknowledged();
-    if (unacknowledged === undefined) return undefined;
+    const waiting = await this.#socket.waiting();
+    if (waiting === undefined) return undefined;
+    const { unacknowledged, unread } = waiting;
     const [atLeast, atMost] = [takenBefore - unacknowledged, this.#takenBytes - unacknowledged];
-    return { atLeast, atMost, isUnderWay: unacknowledged > 0 };
+    return { atLeast, atMost, isUnderWay: unacknowledged > 0, unread };
   }
 
   /** Bytes that the kernel has taken, ever. */
@@ -239,6 +246,22 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     this.#hasWaited = true;
     this.#heartbeat ??= setInterval(() => this.#beat(), stallTimeoutMs / heartbeatsPerStall);
     this.#blockedBy!.wait(this);
+  }
+
+  /**
+   * Looks for what a full queue does not show. A peer that reads in large steps takes something all the same. And where
+   * we do not read it ourselves, because what came from it waits for the same queue, it is heard if something arrives.
+   */
+  #watchPeer(): () => Promise<boolean> {
+    const before = this.#acknowledged();
+    return async () => {
+      const [then, now] = [await before, await this.#acknowledged()];
+      if (then === undefined || now === undefined) return false;
+      if (now.unread > then.unread) this.#heartbeatMs = performance.now();
+      if (now.atLeast - then.atMost < leastTakenBytes) return false;
+      this.#spared = { at: this.#takenBytes, times: 0 };
+      return true;
+    };
   }
 
   /** A peer that takes nothing but says that it lives is spared, so often each time that it has taken something. */

@@ -74,6 +74,50 @@ test("a peer that takes nothing is cut off after the limit; one that says that i
   assert.deepEqual(user.messages, []);
 });
 
+const onLinux = { skip: process.platform !== "linux" && "only Linux tells what waits in a socket" };
+
+test("a peer that takes in large steps is not cut off", onLinux, async (t) => {
+  const user = new CollectingUser();
+  const { connection, socket } = await pair(t, user);
+  socket.pause();
+  // 2 MB/s: the system shows that it took something once a third of the send buffer is free, up to 1.4 MB.
+  let receivedBytes = 0;
+  socket.on("data", (data: Buffer) => {
+    receivedBytes += data.byteLength;
+    if (receivedBytes >= 200 * 1024) socket.pause();
+  });
+  const reading = setInterval(() => {
+    receivedBytes = 0;
+    socket.resume();
+  }, stallTimeoutMs / 4);
+  t.after(() => clearInterval(reading));
+  const payload = Buffer.alloc(48 * 1024, 7);
+  let fullSinceMs: number | undefined;
+  while (
+    user.ended === undefined &&
+    performance.now() - (fullSinceMs ?? performance.now()) < 6 * stallTimeoutMs
+  ) {
+    const gate = connection.send(Message.of({ ...routes, payload }));
+    if (gate === undefined) continue;
+    fullSinceMs ??= performance.now();
+    await opened(gate);
+  }
+  assert.equal(user.ended, undefined);
+});
+
+test("a peer that says that it lives is heard where what came from it waits for it", onLinux, async (t) => {
+  const user = new CollectingUser();
+  const gate = closedGate();
+  user.answer = () => gate;
+  const { connection, socket } = await pair(t, user);
+  socket.pause();
+  socket.write(encodeMessage(Message.of({ ...routes, payload: Buffer.from("held") })));
+  const beating = setInterval(() => socket.write(heartbeat), stallTimeoutMs / 4);
+  t.after(() => clearInterval(beating));
+  const aliveMs = await patience(connection, user);
+  assert.ok(aliveMs >= stallTimeoutMs * 5.9, `${aliveMs} ms`);
+});
+
 test("a connection says that it lives for as long as what it brings is not taken, and no longer", async (t) => {
   const gate = closedGate();
   let isFull = true;
