@@ -17,6 +17,7 @@ import { messageOf, PortwayError } from "../base/errors.js";
 import { maxSocketPathBytes } from "../base/socket-path.js";
 import { type Home, homeAt } from "../home/home.js";
 import { type HomePart, makeDirectory, noteMade } from "../home/made-parts.js";
+import { whyNotOurs } from "../home/our-directory.js";
 import { inheritedDescriptors } from "./inherited-descriptors.js";
 import type { DaemonStart } from "./io.js";
 import { deadLockHolder, lockHolder } from "./lock-holder.js";
@@ -251,18 +252,13 @@ function scrubbed(env: StartOptions["env"], home: string): Record<string, string
  */
 function prepare(home: Home): boolean {
   const made: HomePart[] = makeDirectory(home.path) ? ["home"] : [];
-  if (!isOurDirectory(home.path)) return false;
+  if (whyNotOurs(lstatSync(home.path)) !== undefined) return false;
   const entries = readdirSync(home.path);
   if (entries.length > 0 && !entries.includes(basename(home.runDirectory))) return false;
   if (entries.length === 0) chmodSync(home.path, 0o700);
   if (makeDirectory(home.runDirectory)) made.push("run");
   if (made.length > 0) noteMade(home, made);
   return true;
-}
-
-function isOurDirectory(path: string): boolean {
-  const stat = lstatSync(path);
-  return stat.isDirectory() && (process.getuid === undefined || stat.uid === process.getuid());
 }
 
 function startLockPath(home: Home): string {

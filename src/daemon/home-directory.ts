@@ -2,6 +2,7 @@ import { accessSync, chmodSync, constants, lstatSync, readdirSync, type Stats } 
 import { messageOf } from "../base/errors.js";
 import type { Home } from "../home/home.js";
 import { type HomePart, madeParts, makeDirectory, noteMade } from "../home/made-parts.js";
+import { whyNotOurs } from "../home/our-directory.js";
 import { ExitError, exitCodes } from "./exit-error.js";
 
 /**
@@ -44,12 +45,8 @@ function prepareDirectory(path: string, what: string): boolean {
   }
   const wrong = (text: string): ExitError =>
     new ExitError(exitCodes.configuration, `${what} ${path} ${text}`);
-  if (stat.isSymbolicLink())
-    throw wrong("is a symbolic link: expected a directory; give the path that it points to");
-  if (!stat.isDirectory()) throw wrong("is not a directory");
-  const user = process.getuid?.();
-  if (user !== undefined && stat.uid !== user)
-    throw wrong(`belongs to user ${stat.uid}, not to user ${user}`);
+  const why = whyNotOurs(stat);
+  if (why !== undefined) throw wrong(why);
   if ((stat.mode & 0o022) !== 0) {
     const mode = (stat.mode & 0o777).toString(8);
     throw wrong(
