@@ -49,7 +49,7 @@ export async function create(
   const id = idOf(node.name);
   try {
     warnOf(cli, node);
-    if (config === undefined || (await isConfigured(cli, id, config, { asked, end }))) {
+    if (config === undefined || (await configure(cli, id, config, { asked, end }))) {
       await cli.output.print({
         plain: (style) => `${style.green("✔")} Created the node ${style.bold(id)}`,
         machine: id,
@@ -64,8 +64,8 @@ export async function create(
   return await stayInForeground(cli, { node, end, remove: () => deleteThis(cli, node) });
 }
 
-/** False if `end` came first. Throws `canceled` at Ctrl-C without `end`: a part of a configuration is no use. */
-async function isConfigured(
+/** Makes what the configuration asks for. False if `end` came first. Throws `canceled` at Ctrl-C without `end`: a part of a configuration is no use. */
+async function configure(
   cli: Cli,
   id: string,
   config: NodeConfig,
