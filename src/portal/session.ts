@@ -3,6 +3,7 @@ import { Address } from "../model/address.js";
 import { type Backing, type Entrance, Message } from "../model/message.js";
 import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
+import { echo } from "../routing/path-probe.js";
 import { request } from "../routing/request.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
@@ -88,7 +89,6 @@ const maxSilentLooksBehindData = 5;
  */
 const maxSilentLooksBehindTraffic = 15;
 const muchTrafficBytes = 64 * 1024;
-const echo = Address.local("echo");
 
 const nobody: GateWaiter = { gateOpened() {} };
 

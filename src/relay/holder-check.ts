@@ -1,17 +1,15 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
-import { Address } from "../model/address.js";
 import { Route } from "../model/route.js";
 import type { Arrival } from "../routing/arrival.js";
+import { echo } from "../routing/path-probe.js";
 import { request } from "../routing/request.js";
 import type { Router } from "../routing/router.js";
 import { aliveText, encodeText } from "./relay-text.js";
 
 /** How long a holder may be silent. */
 export const silenceMs = 2_000;
-
-const echo = Address.local("echo");
 
 export interface HolderCheck {
   readonly router: Router;

@@ -35,7 +35,8 @@ const defaultIntervalMs = 10_000;
 const defaultTimeoutMs = 4_000;
 const retryMs = 1_000;
 const failuresBeforeLost = 2;
-const echo = Address.local("echo");
+/** The service that answers with what it is sent, on each node. */
+export const echo = Address.local("echo");
 
 /** Asks an echo, again and again, whether a route carries messages there and back. */
 export class PathProbe implements Disposable {
