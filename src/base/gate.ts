@@ -13,9 +13,7 @@ export interface GateOptions {
    * Called when the queue gives nothing away: looks from then on for what `progress` does not show. What it gives is
    * asked before a stall is reported; true gives the queue as long again. Must not reject.
    */
-  readonly watchTaking?: () => () => Promise<boolean>;
-  /** Asked after that, likewise. */
-  readonly isSpared?: () => boolean;
+  readonly watch?: () => () => Promise<boolean>;
   /**
    * The queue gave nothing away for `stallTimeoutMs` while somebody waited: its owner must cut it off. Those who wait
    * are called afterwards in any case.
@@ -39,11 +37,11 @@ const looks = 4;
 export class Gate {
   readonly #options: GateOptions;
   readonly #waiters: Set<GateWaiter> = new Set();
-  /** Until the next look. None while nobody waits, and while `#hasTaken` is asked. */
+  /** Until the next look. None while nobody waits, and while `#isSpared` is asked. */
   #timer: NodeJS.Timeout | undefined;
   #progress = 0;
   #looksWithout = 0;
-  #hasTaken: (() => Promise<boolean>) | undefined;
+  #isSpared: (() => Promise<boolean>) | undefined;
   #waits = 0;
 
   constructor(options: GateOptions) {
@@ -57,7 +55,7 @@ export class Gate {
   wait(waiter: GateWaiter): void {
     this.#waits += 1;
     this.#waiters.add(waiter);
-    if (this.#timer !== undefined || this.#hasTaken !== undefined) return;
+    if (this.#timer !== undefined || this.#isSpared !== undefined) return;
     this.#progress = this.#options.progress();
     this.#looksWithout = 0;
     this.#lookLater();
@@ -87,33 +85,33 @@ export class Gate {
 
   readonly #look = (): void => {
     this.#timer = undefined;
-    const { progress, watchTaking } = this.#options;
+    const { progress, watch } = this.#options;
     const now = progress();
     if (now === this.#progress) this.#looksWithout += 1;
     else this.#startAgain();
     this.#progress = now;
-    if (this.#looksWithout > 0) this.#hasTaken ??= watchTaking?.();
+    if (this.#looksWithout > 0) this.#isSpared ??= watch?.();
     if (this.#looksWithout < looks) this.#lookLater();
-    else if (this.#hasTaken === undefined) this.#decide(false);
-    else void this.#ask(this.#hasTaken);
+    else if (this.#isSpared === undefined) this.#decide(false);
+    else void this.#ask(this.#isSpared);
   };
 
   #startAgain(): void {
     this.#looksWithout = 0;
-    this.#hasTaken = undefined;
+    this.#isSpared = undefined;
   }
 
-  async #ask(hasTaken: () => Promise<boolean>): Promise<void> {
-    const isTaken = await hasTaken();
+  async #ask(isSpared: () => Promise<boolean>): Promise<void> {
+    const said = await isSpared();
     // Unless it was opened meanwhile, or left by all; and perhaps waited at anew.
-    if (this.#hasTaken === hasTaken) this.#decide(isTaken);
+    if (this.#isSpared === isSpared) this.#decide(said);
   }
 
-  #decide(isTaken: boolean): void {
-    const { watchTaking, isSpared, onStalled } = this.#options;
+  #decide(isSpared: boolean): void {
+    const { watch, onStalled } = this.#options;
     this.#startAgain();
-    if (isTaken || isSpared?.() === true) {
-      this.#hasTaken = watchTaking?.();
+    if (isSpared) {
+      this.#isSpared = watch?.();
       this.#lookLater();
       return;
     }
@@ -129,6 +127,6 @@ export class Gate {
   #stopTimer(): void {
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    this.#hasTaken = undefined;
+    this.#isSpared = undefined;
   }
 }

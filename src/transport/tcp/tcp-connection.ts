@@ -83,8 +83,7 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
     this.#gate = new Gate({
       stallTimeoutMs: limits.stallTimeoutMs,
       progress: () => this.#takenBytes,
-      watchTaking: () => this.#watchPeer(),
-      isSpared: () => this.#isSpared(),
+      watch: () => this.#watchPeer(),
       onStalled: () => this.#end("stalled", undefined),
     });
   }
@@ -138,25 +137,40 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
   }
 
   watchTaking(): () => Promise<boolean> {
-    const before = this.#acknowledged();
+    const between = this.#lookInside();
     return async () => {
-      const [then, now] = [await before, await this.#acknowledged()];
-      if (then === undefined || now === undefined) return false;
-      return now.isUnderWay && now.atLeast > then.atMost;
+      const { isUnderWay = false, takenBytes = 0 } = (await between()) ?? {};
+      return isUnderWay && takenBytes > 0;
     };
   }
 
   /**
-   * Of the bytes written, those that the peer's system has acknowledged, and whether there are others; and how many have
-   * come from it that we have not read.
+   * Looks into the system now and when it is asked: what the peer's system has acknowledged in between, at least; whether
+   * there is more; and whether more has come that we have not read. Undefined where that is not told.
    */
-  async #acknowledged() {
-    const takenBefore = this.#takenBytes;
-    const waiting = await this.#socket.waiting();
-    if (waiting === undefined) return undefined;
-    const { unacknowledged, unread } = waiting;
-    const [atLeast, atMost] = [takenBefore - unacknowledged, this.#takenBytes - unacknowledged];
-    return { atLeast, atMost, isUnderWay: unacknowledged > 0, unread };
+  #lookInside() {
+    const look = async () => {
+      const takenBefore = this.#takenBytes;
+      const waiting = await this.#socket.waiting();
+      if (waiting === undefined) return undefined;
+      const { unacknowledged, unread } = waiting;
+      return {
+        atLeast: takenBefore - unacknowledged,
+        atMost: this.#takenBytes - unacknowledged,
+        unacknowledged,
+        unread,
+      };
+    };
+    const before = look();
+    return async () => {
+      const [then, now] = [await before, await look()];
+      if (then === undefined || now === undefined) return undefined;
+      return {
+        takenBytes: now.atLeast - then.atMost,
+        isUnderWay: now.unacknowledged > 0,
+        hasCome: now.unread > then.unread,
+      };
+    };
   }
 
   /** Bytes that the kernel has taken, ever. */
@@ -253,12 +267,11 @@ export class TcpConnection implements Connection, ByteSocketUser, FrameReaderUse
    * we do not read it ourselves, because what came from it waits for the same queue, it is heard if something arrives.
    */
   #watchPeer(): () => Promise<boolean> {
-    const before = this.#acknowledged();
+    const between = this.#lookInside();
     return async () => {
-      const [then, now] = [await before, await this.#acknowledged()];
-      if (then === undefined || now === undefined) return false;
-      if (now.unread > then.unread) this.#heartbeatMs = performance.now();
-      if (now.atLeast - then.atMost < leastTakenBytes) return false;
+      const seen = await between();
+      if (seen?.hasCome) this.#heartbeatMs = performance.now();
+      if (seen === undefined || seen.takenBytes < leastTakenBytes) return this.#isSpared();
       this.#spared = { at: this.#takenBytes, times: 0 };
       return true;
     };
