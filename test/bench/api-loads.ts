@@ -40,7 +40,7 @@ export class BareServer implements UnaryServer, AsyncDisposable {
     writeFileSync(responseFile, await daemon.client.call(getNode, getNodeRequest));
     const program = new Program(benchFile("bare-server.js"), [socketPath, responseFile]);
     try {
-      await program.port();
+      await program.up();
     } catch (error) {
       await program[Symbol.asyncDispose]();
       rmSync(directory, { recursive: true, force: true });

@@ -1,13 +1,9 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createInterface } from "node:readline";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { CreateNodeRequestSchema, GetNodeRequestSchema } from "../../gen/portway/v1/node_service_pb.js";
-import { homeAt } from "../../src/home/home.js";
-import { cliFile } from "./chains.js";
+import { Daemon } from "./daemon.js";
 import { cpuSeconds } from "./process-stats.js";
 import { benchFile, Program } from "./program.js";
 import { callMany, UnaryClient } from "./unary-client.js";
@@ -35,34 +31,18 @@ function server(client: UnaryClient, pid: number, stop: () => Promise<void>): Gr
   };
 }
 
-/** `portway serve` in a home of its own, with the node n1. */
+/** `portway serve` with the node n1. */
 export async function daemonWithNode(): Promise<GrpcServer & { readonly token: string }> {
-  const home = mkdtempSync(join(tmpdir(), "pwg-"));
-  const { PATH } = process.env;
-  const child = spawn(process.execPath, [cliFile, "serve", "--api-address", "127.0.0.1:0"], {
-    stdio: ["ignore", "pipe", "inherit"],
-    env: { PATH, HOME: home, PORTWAY_HOME: home },
-  });
-  const stop = async (): Promise<void> => {
-    if (child.exitCode === null && child.kill("SIGTERM")) await once(child, "exit");
-    rmSync(home, { recursive: true, force: true });
-  };
+  const daemon = await Daemon.serve("--api-address", "127.0.0.1:0");
+  const stop = (): Promise<void> => daemon[Symbol.asyncDispose]();
   try {
-    let port = 0;
-    for await (const line of createInterface(child.stdout)) {
-      const { event, apiAddresses } = JSON.parse(line);
-      if (event !== "daemon.ready") continue;
-      port = Number(/:(\d+)$/.exec(apiAddresses[0])?.[1]);
-      break;
-    }
-    child.stdout.resume();
-    const token = readFileSync(homeAt(home).tokenPath, "utf8").trim();
-    const client = UnaryClient.grpc(port, token);
+    const token = readFileSync(daemon.home.tokenPath, "utf8").trim();
+    const client = UnaryClient.grpc(await daemon.apiPort(), token);
     await client.call(
       createNode,
       toBinary(CreateNodeRequestSchema, create(CreateNodeRequestSchema, { nodeId: "n1" })),
     );
-    return { ...server(client, child.pid!, stop), token };
+    return { ...server(client, daemon.pid, stop), token };
   } catch (error) {
     await stop();
     throw error;

@@ -1,5 +1,6 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 
 const startDeadlineMs = 15_000;
 const stopDeadlineMs = 10_000;
@@ -9,23 +10,42 @@ export function benchFile(name: string): string {
   return join(import.meta.dirname, name);
 }
 
-/** A Node program of ours that runs until it is stopped and says `{"port":N}` on its first line. */
+/** A line of JSON on stdout. */
+type Line = Readonly<Record<string, unknown>>;
+
+/**
+ * A Node program of ours that runs until it is stopped. All that is compared runs as one, in the session of the bench:
+ * Linux shares its cores out among sessions first (sched_autogroup in sched(7)), and to wake a process of another
+ * session costs more.
+ */
 export class Program implements AsyncDisposable {
   readonly pid: number;
   readonly #child: ChildProcess;
   readonly #exited: Promise<void>;
-  readonly #firstLine: Promise<string>;
+  readonly #up: Promise<Line>;
 
-  constructor(file: string, args: readonly string[]) {
-    this.#child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "inherit"] });
+  /** It is up when it has said a line with the member `upWith`. */
+  constructor(
+    file: string,
+    args: readonly string[],
+    {
+      upWith = "port",
+      env = process.env,
+    }: { readonly upWith?: string; readonly env?: NodeJS.ProcessEnv } = {},
+  ) {
+    this.#child = spawn(process.execPath, [file, ...args], { stdio: ["ignore", "pipe", "inherit"], env });
     this.pid = this.#child.pid ?? 0;
     this.#exited = new Promise((resolve) => this.#child.once("exit", () => resolve()));
-    this.#firstLine = firstLine(this.#child, file);
-    this.#firstLine.catch(() => {}); // whoever asks for it hears of it
+    this.#up = upLine(this.#child, upWith, file);
+    this.#up.catch(() => {}); // whoever asks for it hears of it
+  }
+
+  up(): Promise<Line> {
+    return this.#up;
   }
 
   async port(): Promise<number> {
-    return (JSON.parse(await this.#firstLine) as { port: number }).port;
+    return (await this.#up)["port"] as number;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -36,23 +56,19 @@ export class Program implements AsyncDisposable {
   }
 }
 
-function firstLine(child: ChildProcess, file: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let text = "";
-    const fail = (what: string): void => {
-      clearTimeout(timer);
-      reject(new Error(`${file} ${what}`));
-    };
-    const timer = setTimeout(() => fail("said nothing in 15 s"), startDeadlineMs);
-    child.once("exit", (code) => fail(`ended with ${code} before it was up`));
-    child.once("error", (error) => fail(error.message));
-    child.stdout?.on("data", (bytes: Buffer) => {
-      text += bytes.toString("utf8");
-      if (!text.includes("\n")) return;
-      clearTimeout(timer);
-      resolve(text.slice(0, text.indexOf("\n")));
-    });
-  });
+async function upLine(child: ChildProcess, upWith: string, file: string): Promise<Line> {
+  const timer = setTimeout(() => child.kill("SIGKILL"), startDeadlineMs);
+  child.once("error", (error) => child.stdout?.destroy(error));
+  try {
+    for await (const text of createInterface(child.stdout!)) {
+      const line = JSON.parse(text) as Line;
+      if (upWith in line) return line;
+    }
+  } finally {
+    clearTimeout(timer);
+    child.stdout?.resume();
+  }
+  throw new Error(`${file} ended, or was not up in 15 s`);
 }
 
 /** Runs a Node program to its end; gives what it printed. Rejects with what it said on stderr if it failed. */

@@ -5,7 +5,8 @@ import { messageOf } from "../../src/base/errors.js";
 import { Scope } from "../../src/base/scope.js";
 import { maxDataBytes } from "../../src/portal/portal-message.js";
 import { apiLatency, BareServer, messages, unaryCalls } from "./api-loads.js";
-import { bringUp, type Chain, type ChainKind, cliFile } from "./chains.js";
+import { bringUp, type Chain, type ChainKind } from "./chains.js";
+import { cliFile } from "./daemon.js";
 import {
   aloneFigures,
   apiFigures,
@@ -49,6 +50,9 @@ server and with grpc-js.
 
 Each round brings up fresh processes and runs each load on each contender in turn (short ones several times, by turns); A/A is the yardstick once
 more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.
+
+Everything runs in the session of the bench, daemons as \`portway serve\`: Linux shares its cores out among sessions
+first, and to wake a process of another session costs more.
 
 On which core a lone ping wakes the next process is the scheduler's choice: to wake one on another core that sleeps
 costs twice as much as what a process does with a ping. For ping1 all processes share one core, and for ping2 neighbours
@@ -232,7 +236,7 @@ try {
 progress("");
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${rounds} interleaved rounds${values.quick ? " (quick: a look, not a measurement)" : ""}, ${minutes} min
-Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback, load and target on the same cores
+Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback; load, target and all chains on the same cores and in one session
 messages of at most ${maxDataBytes / 1024} KB of data. Each load, and how many times its size runs in every chain first, unmeasured; of turns the median counts:
 ${portalLoads.map(settingsOf).join("\n")}
   unary, grpc: ${size.calls} calls, first 2 times that, ${apiTurns} turns; messages: ${size.calls / 4} one by one and ${size.calls} of which 64 are in flight, first a quarter of that
