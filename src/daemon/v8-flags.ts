@@ -8,6 +8,9 @@ export function setV8Flags(): void {
   setFlagsFromString("--always-sparkplug");
   // What is collected often is small: helper threads cost more than they save, in particular where all cores are busy.
   setFlagsFromString("--no-parallel-scavenge");
+  // Once many sessions have lived long, V8 would make parts of all later ones old from birth; each would keep the rest of
+  // its session until the next collection of everything.
+  setFlagsFromString("--no-allocation-site-pretenuring");
   warmAsyncIds();
 }
 
