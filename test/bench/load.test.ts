@@ -49,3 +49,8 @@ test("a load that can't be done fails with a reason", async () => {
   const nobody = ["conns", "--n", 1, "--addr", "127.0.0.1:1"];
   await assert.rejects(run(benchFile("load.js"), nobody, { timeoutMs: 10_000 }), /ECONNREFUSED/);
 });
+
+test("a program that ends before it is up says so, with its code", async () => {
+  await using program = new Program(benchFile("load.js"), ["nothing"]);
+  await assert.rejects(program.up(), /load\.js ended with 1 before it was up/);
+});

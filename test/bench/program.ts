@@ -1,6 +1,8 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
+import { deferred } from "../../src/base/signals.js";
 
 const startDeadlineMs = 15_000;
 const stopDeadlineMs = 10_000;
@@ -57,18 +59,26 @@ export class Program implements AsyncDisposable {
 }
 
 async function upLine(child: ChildProcess, upWith: string, file: string): Promise<Line> {
-  const timer = setTimeout(() => child.kill("SIGKILL"), startDeadlineMs);
-  child.once("error", (error) => child.stdout?.destroy(error));
+  const { promise: failed, reject } = deferred<never>();
+  const fail = (what: string): void => reject(new Error(`${file} ${what}`));
+  const timer = setTimeout(() => fail("was not up in 15 s"), startDeadlineMs);
+  child.once("exit", (code, signal) => fail(`ended with ${code ?? signal} before it was up`));
+  child.once("error", (error) => fail(error.message));
   try {
-    for await (const text of createInterface(child.stdout!)) {
-      const line = JSON.parse(text) as Line;
-      if (upWith in line) return line;
-    }
+    return await Promise.race([lineWith(child.stdout!, upWith).then((line) => line ?? failed), failed]);
   } finally {
     clearTimeout(timer);
-    child.stdout?.resume();
+    child.stdout!.resume();
   }
-  throw new Error(`${file} ended, or was not up in 15 s`);
+}
+
+/** The first line that has the member; undefined if they end without. */
+async function lineWith(lines: Readable, member: string): Promise<Line | undefined> {
+  for await (const text of createInterface(lines)) {
+    const line = JSON.parse(text) as Line;
+    if (member in line) return line;
+  }
+  return undefined;
 }
 
 /** Runs a Node program to its end; gives what it printed. Rejects with what it said on stderr if it failed. */
