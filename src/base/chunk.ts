@@ -1,5 +1,5 @@
 import { type Memory, wordsOf } from "./bytes.js";
-import { LastView } from "./last-view.js";
+import { RecentViews } from "./recent-views.js";
 
 /**
  * A buffer that several parties use at once. Its reader fills it; whoever needs its bytes beyond the call that showed
@@ -12,7 +12,7 @@ export class Chunk implements Memory {
   headStart: number | undefined;
   #holds = 0;
   #whenFree: ((chunk: Chunk) => void) | undefined;
-  readonly #lastView = new LastView();
+  readonly #views = new RecentViews();
 
   constructor(sizeBytes: number) {
     this.bytes = Buffer.allocUnsafeSlow(sizeBytes);
@@ -21,7 +21,7 @@ export class Chunk implements Memory {
 
   /** The bytes from `start` to `end`. */
   view(start: number, end: number): Buffer {
-    return this.#lastView.of(this.bytes, start, end);
+    return this.#views.of(this.bytes, start, end);
   }
 
   get isHeld(): boolean {

@@ -5,6 +5,8 @@ import type { Route } from "./route.js";
 export interface Backing {
   hold(): void;
   release(): void;
+  /** The bytes from `start` to `end`, of an owner who has made that view before. */
+  view?(start: number, end: number): Buffer;
   /** Where the head begins that was last written in front of a payload in these bytes; undefined before that. */
   headStart?: number | undefined;
 }

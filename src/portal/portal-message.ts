@@ -1,6 +1,6 @@
 import type { Memory } from "../base/bytes.js";
 import { PortwayError } from "../base/errors.js";
-import { LastView } from "../base/last-view.js";
+import { RecentViews } from "../base/recent-views.js";
 import { type Backing, Cargo } from "../model/message.js";
 
 /** The first byte of a portal payload. */
@@ -67,10 +67,10 @@ function decodeData(bytes: Buffer, start: number, end: number): PortalMessage {
   // A counter counts only with all three bytes, and one that does not begin with 1 is none: as Ockam reads it.
   const counted = end - dataEnd >= 3 && bytes[dataEnd] === 1;
   const counter = counted ? bytes.readUInt16LE(dataEnd + 1) : undefined;
-  return { kind: "payload", data: lastData.of(bytes, at, dataEnd), counter };
+  return { kind: "payload", data: views.of(bytes, at, dataEnd), counter };
 }
 
-const lastData = new LastView();
+const views = new RecentViews();
 
 /** The most bytes of head that payloadInPlace writes. */
 export const maxPayloadHeadBytes = 4;

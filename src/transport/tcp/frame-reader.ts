@@ -107,7 +107,7 @@ export class FrameReader {
   get room(): Buffer {
     const { bytes } = this.#chunk;
     const all = this.#end === 0 && this.#limit === bytes.length;
-    return all ? bytes : bytes.subarray(this.#end, this.#limit);
+    return all ? bytes : this.#chunk.view(this.#end, this.#limit);
   }
 
   /** Takes one byte off what has been read, if there is one. */

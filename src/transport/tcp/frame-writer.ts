@@ -61,6 +61,7 @@ export class FrameWriter implements Deferring {
   readonly #segments = new RecycledList<Buffer>();
   /** Frames that follow each other in memory, not a segment yet; what is in the batch and no segment comes behind. */
   #runMemory: Buffer | undefined;
+  #runBacking: Backing | undefined;
   #runStart = 0;
   #runEnd = 0;
   readonly #routes = new WrittenRoutes();
@@ -149,7 +150,7 @@ export class FrameWriter implements Deferring {
     const start = payloadStart - headSize;
     // The routes may lie where the head goes: it is made elsewhere first.
     writeHead(scratch, 0, message, size, this.#routes);
-    copyBytes(memory, start, scratch.bytes, 0, headSize);
+    copyHead(message.cargo, start, headSize);
     backing.headStart = start;
     backing.hold();
     this.#queued.held.push(backing);
@@ -160,6 +161,7 @@ export class FrameWriter implements Deferring {
     }
     this.#endSegment();
     this.#runMemory = memory;
+    this.#runBacking = backing;
     this.#runStart = start;
     this.#runEnd = start + size;
   }
@@ -239,8 +241,10 @@ export class FrameWriter implements Deferring {
 
   #endSegment(): void {
     if (this.#runMemory !== undefined) {
-      this.#segments.push(this.#runMemory.subarray(this.#runStart, this.#runEnd));
+      const view = this.#runBacking?.view?.(this.#runStart, this.#runEnd);
+      this.#segments.push(view ?? this.#runMemory.subarray(this.#runStart, this.#runEnd));
       this.#runMemory = undefined;
+      this.#runBacking = undefined;
     }
     if (this.#batchEnd === this.#batchStart) return;
     this.#segments.push(this.#batch!.view(this.#batchStart, this.#batchEnd));
@@ -304,6 +308,11 @@ function copyPayload(target: Chunk, at: number, { memory, words, payloadStart, p
   if (words !== undefined && payloadEnd - payloadStart <= maxWordLoopBytes)
     return copyWords(target.words, at, words, payloadStart, payloadEnd);
   return copyBytes(target.bytes, at, memory, payloadStart, payloadEnd);
+}
+
+function copyHead({ memory, words }: Cargo, at: number, size: number): void {
+  if (words !== undefined && size <= maxWordLoopBytes) copyWords(words, at, scratch.words, 0, size);
+  else copyBytes(memory, at, scratch.bytes, 0, size);
 }
 
 function letGo({ held, batches }: Load): void {
