@@ -68,6 +68,13 @@ export function copyWords(
   return end + toTarget;
 }
 
+/** A copy of a few bytes that are kept for long: it keeps nothing else in memory, as one from Buffer's pool would. */
+export function ownCopy(source: Buffer, start: number, end: number): Buffer {
+  const copy = Buffer.allocUnsafeSlow(end - start);
+  source.copy(copy, 0, start, end);
+  return copy;
+}
+
 /** Whether the `length` bytes at `at` of `one` are the first ones of `other`. */
 export function startsWith(one: DataView, at: number, other: DataView, length: number): boolean {
   let next = 0;

@@ -8,6 +8,13 @@ export const maxRouteAddresses = 128;
 /** The most bytes of the wire form of an onward or a return route: likewise. */
 export const maxRouteBytes = 32 * 1024;
 
+/** What an onward route and a return route were written as. */
+export interface WrittenRoutes {
+  /** Undefined: nothing has been remembered yet. */
+  readonly back: Route | undefined;
+  readonly words: DataView;
+}
+
 /**
  * An ordered list of addresses; the first is the next hop. Immutable.
  *
@@ -25,6 +32,8 @@ export class Route {
   readonly byteLength: number;
   /** Pushed in front of `#tail`; undefined if all of the route lies in `#bytes`. */
   readonly #head: Address | undefined;
+  /** For those who write it on the wire. */
+  written: WrittenRoutes | undefined;
   readonly #bytes: Buffer;
   readonly #start: number;
   #tail: Route | undefined;
@@ -49,6 +58,7 @@ export class Route {
     this.#tail = tail;
     this.#first = head;
     this.#longer = undefined;
+    this.written = undefined;
   }
 
   static of(...addresses: readonly Address[]): Route {

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import { readUint16, readUint32, wordsOf } from "../base/bytes.js";
+import { ownCopy, readUint16, readUint32, wordsOf } from "../base/bytes.js";
 import { addressBytes, writeAddress } from "../model/address.js";
 import { type Backing, Cargo, type Entrance, Message } from "../model/message.js";
 import { maxRouteAddresses, Route } from "../model/route.js";
@@ -25,22 +25,38 @@ export function decodeMessage(
   const count = end > start ? bytes[start]! - 0x80 : 0;
   if (count >= 3 && count <= 23) {
     const at = start + 1;
-    const routesEnd = known === undefined ? 0 : known.endOf(words ?? wordsOf(bytes), at, end);
-    if ((routesEnd > 0 || scanRoutes(bytes, at, end)) && scanBytes(bytes, routesEnd || routes.end, end)) {
+    const view = words ?? (known === undefined ? nothing : wordsOf(bytes));
+    let routesEnd = known === undefined ? 0 : known.endOf(view, at, end);
+    let isKnown = routesEnd > 0;
+    if (!isKnown && scanRoutes(bytes, at, end)) {
+      routesEnd = routes.end;
+      isKnown = known?.has(view, at, routesEnd) === true;
+    }
+    if (routesEnd > 0 && scanBytes(bytes, routesEnd, end)) {
       // The frame's own head, its length included, is used up once the message is sent on.
       const headRoomBytes = scanned.start - Math.max(0, start - lengthBytes);
       const { start: from, end: to } = scanned;
       const trace = scanTrace(bytes, to, end, count - 3);
       const cargo = new Cargo(bytes, from, to, headRoomBytes, trace, backing, entrance, undefined, words);
-      if (routesEnd > 0) return new Message(cargo, known!.onward, known!.back);
-      const onward = Route.view(bytes, at + 1, routes.onwardEnd, routes.onwardCount);
-      const back = backThrough(entrance, Route.view(bytes, routes.backStart, routes.end, routes.backCount));
-      if (known?.isDue(routes.end - at) !== true) return new Message(cargo, onward, back);
-      known.keep(bytes, at, routes.end, onward, back);
+      if (isKnown) return new Message(cargo, known!.onward, known!.back);
+      if (known?.isDue(view, at, routesEnd) !== true)
+        return new Message(cargo, onwardIn(bytes, 0), backIn(bytes, 0, entrance));
+      const own = ownCopy(bytes, at, routesEnd);
+      known.keep(own, onwardIn(own, at), backIn(own, at, entrance));
       return new Message(cargo, known.onward, known.back);
     }
   }
   return decodeLeniently(new CborReader(bytes, start, end), backing, entrance);
+}
+
+/** The onward route of the last scan, in `bytes` that begin with those at `from` of what was scanned. */
+function onwardIn(bytes: Buffer, from: number): Route {
+  return Route.view(bytes, routes.onwardStart - from, routes.onwardEnd - from, routes.onwardCount);
+}
+
+function backIn(bytes: Buffer, from: number, entrance: Entrance | undefined): Route {
+  const back = Route.view(bytes, routes.backStart - from, routes.end - from, routes.backCount);
+  return backThrough(entrance, back);
 }
 
 /** An answer leaves where the message came in. */
@@ -48,13 +64,16 @@ function backThrough(entrance: Entrance | undefined, back: Route): Route {
   return entrance === undefined ? back : back.prepend(entrance.address);
 }
 
+const nothing = new DataView(new ArrayBuffer(0));
+
 /** What the last scan found; in module variables so that a frame in its usual form costs no allocation. */
 const scanned = { start: 0, end: 0, count: 0 };
-const routes = { onwardEnd: 0, onwardCount: 0, backStart: 0, backCount: 0, end: 0 };
+const routes = { onwardStart: 0, onwardEnd: 0, onwardCount: 0, backStart: 0, backCount: 0, end: 0 };
 
 /** True if two routes in the shortest form begin at `at`: `routes` is then where they lie. */
 function scanRoutes(bytes: Buffer, at: number, end: number): boolean {
   if (!scanRoute(bytes, at, end)) return false;
+  routes.onwardStart = scanned.start;
   routes.onwardEnd = scanned.end;
   routes.onwardCount = scanned.count;
   if (!scanRoute(bytes, scanned.end, end)) return false;

@@ -1,81 +1,104 @@
-import { copyWords, type Memory, startsWith, wordsOf } from "../base/bytes.js";
-import type { Message } from "../model/message.js";
+import { startsWith, wordsOf } from "../base/bytes.js";
 import { Route } from "../model/route.js";
 
 /** Routes that take more bytes are read and written anew each time. */
-const maxBytes = 512;
-/** Where many sessions share a connection, keeping routes brings little: those of the first of so many others are kept. */
-const missesPerTry = 32;
-const nothing: DataView = new DataView(new ArrayBuffer(0));
+export const maxRememberedBytes = 512;
+/** A connection remembers the routes of 128 sessions at most, each at a place that its last bytes tell. */
+const placeBits = 7;
+const places = 2 ** placeBits;
+/** A session of a few words is not worth it. */
+const keptFrom = 3;
 
-/** Says, each time that routes are not the ones that are kept, whether these are to be kept. */
-class Turns {
-  #misses = 0;
+class KeptRoutes {
+  readonly words: DataView;
+  readonly onward: Route;
+  readonly back: Route;
 
-  isDue(length: number): boolean {
-    const isDue = this.#misses % missesPerTry === 0 && length <= maxBytes;
-    this.#misses += 1;
-    return isDue;
+  constructor(words: DataView, onward: Route, back: Route) {
+    this.words = words;
+    this.onward = onward;
+    this.back = back;
+  }
+
+  get length(): number {
+    return this.words.byteLength;
   }
 }
 
+const none = new KeptRoutes(new DataView(new ArrayBuffer(0)), Route.empty, Route.empty);
+
 /**
- * The two routes of a message that came in on a connection, as their bytes and as what they were read as. The messages
- * of a session all have the same, so most need no more than to be compared; and the routes, being the same objects, know
+ * The two routes of messages that came in on a connection, as their bytes and as what they were read as. The messages of
+ * a session all have the same, so most need no more than to be compared; and the routes, being the same objects, know
  * what was worked out about them before.
  */
 export class ReadRoutes {
-  readonly #turns = new Turns();
-  #words = nothing;
-  #length = 0;
-  onward = Route.empty;
-  back = Route.empty;
+  /** Those that were found last. */
+  #last = none;
+  readonly #kept: (KeptRoutes | undefined)[] = [];
+  /**
+   * Which routes were last at each place and are not kept, by their last bytes, and how often they were in a row; at a
+   * place that is free, how often any were.
+   */
+  readonly #strangers = new Int32Array(places);
+  readonly #times = new Uint8Array(places);
 
-  /** The position behind the routes if those at `at` are the ones that are kept, and 0 if not. */
-  endOf(words: DataView, at: number, end: number): number {
-    const length = this.#length;
-    if (length === 0 || length > end - at) return 0;
-    return startsWith(words, at, this.#words, length) ? at + length : 0;
+  get onward(): Route {
+    return this.#last.onward;
   }
 
-  /** Routes were read that are others: whether they are to be kept. */
-  isDue(length: number): boolean {
-    return this.#turns.isDue(length);
+  get back(): Route {
+    return this.#last.back;
   }
 
   /**
-   * Keeps the routes at `at` to `end`, which were read as `onward` and `back`. Messages may still have those that were
-   * kept before, so their bytes stay.
+   * The position behind the routes at `at` if they are kept and as long as those of the message before, as most are:
+   * they need not be read then. `onward` and `back` are theirs. Else 0.
    */
-  keep(bytes: Buffer, at: number, end: number, onward: Route, back: Route): void {
-    this.#words = wordsOf(Buffer.from(bytes.subarray(at, end)));
-    this.#length = end - at;
-    this.onward = onward.keep();
-    this.back = back.keep();
+  endOf(words: DataView, at: number, end: number): number {
+    const routesEnd = at + this.#last.length;
+    return routesEnd <= end && this.has(words, at, routesEnd) ? routesEnd : 0;
+  }
+
+  /** Whether what lies at `at` to `end` are routes that are kept: `onward` and `back` are then theirs. */
+  has(words: DataView, at: number, end: number): boolean {
+    const length = end - at;
+    if (length < 4) return false;
+    const kept = this.#kept[placeOf(lastWord(words, end))];
+    if (kept === undefined || kept.length !== length || !startsWith(words, at, kept.words, length))
+      return false;
+    this.#last = kept;
+    return true;
+  }
+
+  /** Routes were read that are not kept: whether they are to be. */
+  isDue(words: DataView, at: number, end: number): boolean {
+    const length = end - at;
+    if (length < 4 || length > maxRememberedBytes) return false;
+    const word = lastWord(words, end);
+    const place = placeOf(word);
+    const isNext = this.#kept[place] === undefined || this.#strangers[place] === word;
+    const times = isNext ? this.#times[place]! + 1 : 1;
+    this.#strangers[place] = word;
+    this.#times[place] = times;
+    if (times < keptFrom && this.#last !== none) return false;
+    this.#times[place] = 0;
+    return true;
+  }
+
+  /** Keeps the routes that `bytes` are, which were read as `onward` and `back`. All three must stay as they are. */
+  keep(bytes: Buffer, onward: Route, back: Route): void {
+    const words = wordsOf(bytes);
+    this.#last = new KeptRoutes(words, onward, back);
+    this.#kept[placeOf(lastWord(words, words.byteLength))] = this.#last;
   }
 }
 
-/** The same for messages that leave: the bytes of the two routes that were written last. */
-export class WrittenRoutes {
-  readonly #turns = new Turns();
-  #words = nothing;
-  #length = 0;
-  #onward: Route | undefined;
-  #back: Route | undefined;
+/** The end of an address that is a session's own. */
+function lastWord(words: DataView, end: number): number {
+  return words.getInt32(end - 4);
+}
 
-  /** Writes the routes of `message` if they are the ones that are kept; gives the position behind them, else 0. */
-  writeTo(target: Memory, at: number, { onward, return: back }: Message): number {
-    if (onward !== this.#onward || back !== this.#back) return 0;
-    return copyWords(target.words, at, this.#words, 0, this.#length);
-  }
-
-  /** The routes of `message` were written to `at` to `end` of `target`: keeps them, if it is time to. */
-  written(target: Memory, at: number, end: number, { onward, return: back }: Message): void {
-    // A route that lies in what was read is never met again, and would keep all of that.
-    if (!this.#turns.isDue(end - at) || onward.memoryBytes > maxBytes || back.memoryBytes > maxBytes) return;
-    this.#words = wordsOf(Buffer.from(target.bytes.subarray(at, end)));
-    this.#length = end - at;
-    this.#onward = onward;
-    this.#back = back;
-  }
+function placeOf(word: number): number {
+  return Math.imul(word, 0x9e3779b1) >>> (32 - placeBits);
 }

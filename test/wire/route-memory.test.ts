@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { test } from "node:test";
 import fc from "fast-check";
 import { memoryOf } from "../../src/base/bytes.js";
@@ -8,7 +9,7 @@ import { Message } from "../../src/model/message.js";
 import { Route } from "../../src/model/route.js";
 import { decodeMessage } from "../../src/wire/decode.js";
 import { encodeMessage, frameBytes, writeHead } from "../../src/wire/encode.js";
-import { ReadRoutes, WrittenRoutes } from "../../src/wire/route-memory.js";
+import { ReadRoutes } from "../../src/wire/route-memory.js";
 import { messageOf, plainMessage, plainOf } from "./arbitraries.js";
 
 function body(message: Message): Buffer {
@@ -55,16 +56,15 @@ test("whatever was read before, a message is read as if it were the first", () =
   );
 });
 
-test("whatever was written before, a message is written as if it were the first", () => {
+test("however often it was written, a message is written as if it were the first time", () => {
   fc.assert(
     fc.property(fc.array(plainMessage, { minLength: 1, maxLength: 4 }), fc.array(fc.nat()), (plain, uses) => {
-      const known = new WrittenRoutes();
       const messages = plain.map(messageOf);
       for (const which of uses) {
-        const each = messages[which % messages.length]!;
-        const head = memoryOf(Buffer.alloc(frameBytes(each)));
-        const end = writeHead(head, 0, each, frameBytes(each), known);
-        assert.ok(head.bytes.subarray(0, end).equals(encodeMessage(each).subarray(0, end)));
+        const at = which % messages.length;
+        const head = memoryOf(Buffer.alloc(frameBytes(messages[at]!)));
+        const end = writeHead(head, 0, messages[at]!);
+        assert.ok(head.bytes.subarray(0, end).equals(encodeMessage(messageOf(plain[at]!)).subarray(0, end)));
       }
     }),
   );
@@ -105,18 +105,68 @@ test("a session that comes behind others is known before long", () => {
   assert.equal(met.at(-1), met.at(-2));
 });
 
-test("what was written is not kept with a large buffer behind it", () => {
-  const known = new WrittenRoutes();
+test("all of many sessions are known that share a connection, but for a few whose places are taken", () => {
+  const known = new ReadRoutes();
+  const sessions = Array.from({ length: 40 }, (_, at) =>
+    body(message("a => b", createHash("sha1").update(String(at)).digest("hex"))),
+  );
+  const onwards = (): Route[] =>
+    sessions.map((each) => decodeMessage(each, 0, each.length, undefined, undefined, known).onward);
+  for (let round = 0; round < 3; round += 1) onwards();
+  const before = onwards();
+  const same = onwards().filter((onward, at) => onward === before[at]);
+  assert.ok(same.length > 25, `${same.length} of 40`);
+});
+
+test("routes with the same end are not taken for each other", () => {
+  const known = new ReadRoutes();
+  const pairs = [message("a => b", "c"), message("x => y", "c"), message("a", "cccc")];
+  for (let round = 0; round < 20; round += 1) {
+    for (const each of pairs) {
+      const bytes = body(each);
+      const got = decodeMessage(bytes, 0, bytes.length, undefined, undefined, known);
+      assert.equal(`${got.onward} / ${got.return}`, `${each.onward} / ${each.return}`);
+    }
+  }
+});
+
+test("a session of two words is not kept in the place of another", () => {
+  const known = new ReadRoutes();
+  const first = body(message("a", "b"));
+  const other = body(message("c", "d"));
+  const onward = (bytes: Buffer): Route =>
+    decodeMessage(bytes, 0, bytes.length, undefined, undefined, known).onward;
+  for (let i = 0; i < 10; i += 1) onward(first);
+  assert.notEqual(onward(other), onward(other));
+});
+
+test("what was written is remembered from the third time, and not with a large buffer behind it", () => {
   const large = Buffer.alloc(10_000);
   const bytes = body(message("a", "b"));
   large.set(bytes);
-  const lying = decodeMessage(large, 0, bytes.length);
   const target = memoryOf(Buffer.alloc(100));
-  writeHead(target, 0, lying, frameBytes(lying), known);
-  assert.equal(known.writeTo(target, 0, lying), 0);
+  const write = (each: Message, times: number): void => {
+    for (let i = 0; i < times; i += 1) writeHead(target, 0, each);
+  };
+  const lying = decodeMessage(large, 0, bytes.length);
+  write(lying, 10);
+  assert.equal(lying.onward.written?.back, undefined);
   const own = message("a", "b");
-  for (let i = 0; i < 40; i += 1) writeHead(target, 0, own, frameBytes(own), known);
-  assert.notEqual(known.writeTo(target, 0, own), 0);
+  write(own, 2);
+  assert.equal(own.onward.written?.back, undefined);
+  write(own, 1);
+  assert.equal(own.onward.written?.back, own.return);
+});
+
+test("an onward route that is written with another return route is not written with the one before", () => {
+  const onward = Route.parse("a => b");
+  const backs = [Route.parse("c"), Route.parse("d => e")];
+  for (let i = 0; i < 30; i += 1) {
+    const back = backs[Math.floor(i / 5) % 2]!;
+    const each = Message.of({ onward, return: back, payload: Buffer.from("x") });
+    const fresh = message("a => b", back === backs[0] ? "c" : "d => e");
+    assert.ok(encodeMessage(each).equals(encodeMessage(fresh)));
+  }
 });
 
 test("a route remembers what was made of it, and of nothing else", () => {

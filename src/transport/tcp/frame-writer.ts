@@ -6,7 +6,6 @@ import type { Segments } from "../../base/socket.js";
 import { afterRead, type Deferring } from "../../base/turn.js";
 import type { Backing, Cargo, Message } from "../../model/message.js";
 import { frameBytes, headBytes, tailBytes, writeHead, writeTail } from "../../wire/encode.js";
-import { WrittenRoutes } from "../../wire/route-memory.js";
 
 /** Payloads up to this size are copied next to their header; larger ones are referred to. */
 const maxCopiedBytes = 16 * 1024;
@@ -64,7 +63,6 @@ export class FrameWriter implements Deferring {
   #runBacking: Backing | undefined;
   #runStart = 0;
   #runEnd = 0;
-  readonly #routes = new WrittenRoutes();
   #queued = emptyLoad();
   #inFlight: Load | undefined;
   #offeredBytes = 0;
@@ -111,7 +109,7 @@ export class FrameWriter implements Deferring {
       (payloadBytes <= copiedBehindBytes && this.#inFlight !== undefined)
     ) {
       const room = this.#room(size);
-      const at = writeHead(room, this.#batchEnd, message, size, this.#routes);
+      const at = writeHead(room, this.#batchEnd, message, size);
       this.#commit(writeTail(room.bytes, copyPayload(room, at, message.cargo), message) - this.#batchEnd);
     } else this.#putLarge(message, size);
     this.#schedule();
@@ -130,7 +128,7 @@ export class FrameWriter implements Deferring {
       return;
     }
     const head = this.#room(headSize);
-    this.#commit(writeHead(head, this.#batchEnd, message, size, this.#routes) - this.#batchEnd);
+    this.#commit(writeHead(head, this.#batchEnd, message, size) - this.#batchEnd);
     this.#endSegment();
     if (backing === undefined) this.#segments.push(Buffer.from(message.payload));
     else {
@@ -149,7 +147,7 @@ export class FrameWriter implements Deferring {
     const { memory, payloadStart } = message.cargo;
     const start = payloadStart - headSize;
     // The routes may lie where the head goes: it is made elsewhere first.
-    writeHead(scratch, 0, message, size, this.#routes);
+    writeHead(scratch, 0, message, size);
     copyHead(message.cargo, start, headSize);
     backing.headStart = start;
     backing.hold();
