@@ -7,6 +7,8 @@ interface View {
 
 /** A full read brings three messages. */
 const kept = 4;
+/** A view keeps all of its buffer in memory: those of larger ones, which are rare, are made anew. */
+const maxMemoryBytes = 256 * 1024;
 
 /**
  * The views of buffers that were made last. Making one costs as much as all else of a small message, and what is read
@@ -30,6 +32,7 @@ export class RecentViews {
       at = at + 1 === length ? 0 : at + 1;
     }
     const view = memory.subarray(start, end);
+    if (memory.length > maxMemoryBytes) return view;
     this.#last = length < kept ? length : (this.#last + 1) % kept;
     views[this.#last] = { memory, start, end, view };
     return view;

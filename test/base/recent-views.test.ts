@@ -30,3 +30,9 @@ test("makes a view anew that stands behind four others, and never gives one of a
     }
   }
 });
+
+test("keeps no view of a large buffer, which would stay in memory with it", () => {
+  const views = new RecentViews();
+  const large = Buffer.alloc(1024 * 1024);
+  assert.notEqual(views.of(large, 1, 3), views.of(large, 1, 3));
+});
