@@ -68,7 +68,7 @@ export function copyWords(
   return end + toTarget;
 }
 
-/** A copy of a few bytes that are kept for long: it keeps nothing else in memory, as one from Buffer's pool would. */
+/** A copy of a few bytes that are kept for long: not out of Node's pool, of which a small piece would keep the whole. */
 export function ownCopy(source: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafeSlow(end - start);
   source.copy(copy, 0, start, end);

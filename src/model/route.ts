@@ -32,7 +32,7 @@ export class Route {
   readonly byteLength: number;
   /** Pushed in front of `#tail`; undefined if all of the route lies in `#bytes`. */
   readonly #head: Address | undefined;
-  /** For those who write it on the wire. */
+  /** What wire/encode keeps here of messages that have it as their onward route. Nobody else looks at it. */
   written: WrittenRoutes | undefined;
   readonly #bytes: Buffer;
   readonly #start: number;

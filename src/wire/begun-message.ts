@@ -1,3 +1,4 @@
+import { ownCopy } from "../base/bytes.js";
 import { Chunk } from "../base/chunk.js";
 import { maxDatagramBytes, maxPartBytes, type Part } from "./datagram.js";
 
@@ -133,10 +134,7 @@ export class BegunMessage {
 /** The part in memory that holds little else: that of its datagram, unless more is in there. */
 function alone(part: Buffer): Buffer {
   if (part.buffer.byteLength - part.length <= aroundPartBytes) return part;
-  // Not out of Node's pool, of which a small piece would keep the whole.
-  const copy = Buffer.allocUnsafeSlow(part.length);
-  part.copy(copy);
-  return copy;
+  return ownCopy(part, 0, part.length);
 }
 
 /** Gives the memory of a chunk back once nobody holds it. */

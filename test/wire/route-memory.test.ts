@@ -18,11 +18,15 @@ function body(message: Message): Buffer {
 
 function read(bytes: Buffer, known?: ReadRoutes): object | "malformed" {
   try {
-    return plainOf(decodeMessage(bytes, 0, bytes.length, undefined, undefined, known));
+    return plainOf(take(bytes, known));
   } catch (error) {
     if (error instanceof PortwayError && error.code === "malformed") return "malformed";
     throw error;
   }
+}
+
+function take(bytes: Buffer, known?: ReadRoutes): Message {
+  return decodeMessage(bytes, 0, bytes.length, undefined, undefined, known);
 }
 
 const message = (onward: string, back: string, payload = "x"): Message =>
@@ -98,10 +102,8 @@ test("a session that comes behind others is known before long", () => {
   const known = new ReadRoutes();
   const one = body(message("a", "b"));
   const other = body(message("c", "d"));
-  const onward = (bytes: Buffer): Route =>
-    decodeMessage(bytes, 0, bytes.length, undefined, undefined, known).onward;
-  assert.equal(onward(one), onward(one));
-  const met = Array.from({ length: 40 }, () => onward(other));
+  assert.equal(take(one, known).onward, take(one, known).onward);
+  const met = Array.from({ length: 40 }, () => take(other, known).onward);
   assert.equal(met.at(-1), met.at(-2));
 });
 
@@ -110,8 +112,7 @@ test("all of many sessions are known that share a connection, but for a few whos
   const sessions = Array.from({ length: 40 }, (_, at) =>
     body(message("a => b", createHash("sha1").update(String(at)).digest("hex"))),
   );
-  const onwards = (): Route[] =>
-    sessions.map((each) => decodeMessage(each, 0, each.length, undefined, undefined, known).onward);
+  const onwards = (): Route[] => sessions.map((each) => take(each, known).onward);
   for (let round = 0; round < 3; round += 1) onwards();
   const before = onwards();
   const same = onwards().filter((onward, at) => onward === before[at]);
@@ -124,7 +125,7 @@ test("routes with the same end are not taken for each other", () => {
   for (let round = 0; round < 20; round += 1) {
     for (const each of pairs) {
       const bytes = body(each);
-      const got = decodeMessage(bytes, 0, bytes.length, undefined, undefined, known);
+      const got = take(bytes, known);
       assert.equal(`${got.onward} / ${got.return}`, `${each.onward} / ${each.return}`);
     }
   }
@@ -134,10 +135,8 @@ test("a session of two words is not kept in the place of another", () => {
   const known = new ReadRoutes();
   const first = body(message("a", "b"));
   const other = body(message("c", "d"));
-  const onward = (bytes: Buffer): Route =>
-    decodeMessage(bytes, 0, bytes.length, undefined, undefined, known).onward;
-  for (let i = 0; i < 10; i += 1) onward(first);
-  assert.notEqual(onward(other), onward(other));
+  for (let i = 0; i < 10; i += 1) take(first, known);
+  assert.notEqual(take(other, known).onward, take(other, known).onward);
 });
 
 test("what was written is remembered from the third time, and not with a large buffer behind it", () => {
