@@ -21,12 +21,13 @@ export interface PortalLoad {
   readonly args: (size: Size) => readonly (string | number)[];
   /**
    * So many times its size runs first, so that cold code is not measured: enough for V8 to have made of the code what it
-   * will make of it. 0 where the first run is what counts.
+   * will make of it. 0 where the first run is what counts; nor does it run where a load that differs in nothing but the
+   * placement has run before.
    */
   readonly warmUp: number;
   /**
    * Runs as often, by turns with the other chains, and its median counts: which process the system puts on which core
-   * decides more about a latency than what is measured, and is decided anew each time.
+   * decides more about a single run than what is measured, and is decided anew each time. Of a latency above all.
    */
   readonly turns?: number;
   /** On which cores the processes stay meanwhile; wherever the scheduler puts them if absent. */
@@ -74,13 +75,15 @@ const bytesPerSecond = (key: string, name: string): Figure => ({
   unit: "Gbit/s",
   wanted: ratio(1.4),
 });
+/** Of what takes a second or a few. */
+const turns = 3;
 const cpuPerGB = (key: string, name: string): Figure => ({ key, name, unit: "CPU s/GB" });
 
-function lonePing(name: string, text: string): PortalLoad {
+function lonePing(name: string, text: string, turns: number): PortalLoad {
   return {
     name,
     warmUp: 8,
-    turns: 7,
+    turns,
     args: ({ pings }) => ["pingpong", "--n", pings],
     figures: {
       p50_us: { key: name, name: `${text}, p50`, unit: "µs", wanted: { what: "ratio", atMost: 1 } },
@@ -108,6 +111,7 @@ export const portalLoads: readonly PortalLoad[] = [
   {
     name: "down1",
     warmUp: 3,
+    turns,
     args: ({ mb }) => ["bulk", "--mb", mb],
     figures: {
       gbit_s: bytesPerSecond("down1", "1 connection, down"),
@@ -117,12 +121,14 @@ export const portalLoads: readonly PortalLoad[] = [
   {
     name: "up1",
     warmUp: 3,
+    turns,
     args: ({ mb }) => ["bulk", "--mb", mb, "--dir", "up"],
     figures: { gbit_s: bytesPerSecond("up1", "1 connection, up") },
   },
   {
     name: "down8",
     warmUp: 3,
+    turns,
     args: ({ mb }) => ["bulk", "--mb", mb, "--streams", 8],
     figures: {
       gbit_s: bytesPerSecond("down8", "8 connections, down"),
@@ -132,24 +138,27 @@ export const portalLoads: readonly PortalLoad[] = [
   {
     name: "up8",
     warmUp: 3,
+    turns,
     args: ({ mb }) => ["bulk", "--mb", mb, "--streams", 8, "--dir", "up"],
     figures: { gbit_s: bytesPerSecond("up8", "8 connections, up") },
   },
   {
     name: "conns",
     warmUp: 2,
+    turns,
     args: ({ connections }) => ["conns", "--n", connections, "--conc", 16],
     figures: {
       conns_s: { key: "conns", name: "new connections", unit: "/s", wanted: ratio(1.4) },
       cpu_us_per_conn: { key: "conns-cpu", name: "new connections: CPU", unit: "µs" },
     },
   },
-  lonePing("ping", "64-byte ping"),
-  { ...lonePing("ping1", "64-byte ping on one core"), placement: "one core" },
-  { ...lonePing("ping2", "64-byte ping, neighbours on two cores"), placement: "alternating" },
+  lonePing("ping", "64-byte ping", 11),
+  { ...lonePing("ping1", "64-byte ping on one core", 7), placement: "one core" },
+  { ...lonePing("ping2", "64-byte ping, neighbours on two cores", 7), placement: "alternating" },
   {
     name: "ping64",
     warmUp: 2,
+    turns,
     args: ({ pings }) => ["pingpong", "--n", pings * 10, "--streams", 64],
     figures: {
       rt_s: { key: "ping64", name: "64-byte round trips, 64 connections", unit: "/s", wanted: ratio(1.5) },

@@ -85,7 +85,7 @@ const kindOf = (contender: Contender): ChainKind => (contender === "portway" ? a
 
 /** Short loads, whose speed changes with what else a core does. */
 const apiTurns = 7;
-const tapTurns = 3;
+const tapTurns = 9;
 
 const results = new Results();
 
@@ -115,6 +115,7 @@ async function portalRound(
   targetPid: number,
 ): Promise<void> {
   const paths = [...chains.values()].map(({ pids }) => [process.pid, ...pids, targetPid]);
+  const warm = new Set<string>();
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
     const { placement } = load;
     if (placement !== undefined && !Placed.isPossible(placement)) {
@@ -122,9 +123,12 @@ async function portalRound(
       continue;
     }
     using _placed = placement === undefined ? undefined : new Placed(paths, placement);
+    const command = load.args(size).join(" ");
+    const isCold = load.warmUp > 0 && !warm.has(command);
+    warm.add(command);
     await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
       const chain = chains.get(contender)!;
-      if (load.warmUp > 0 && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
+      if (isCold && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
       return loadChain(chain, load.args(size));
     });
     progress(`round ${round + 1} of ${rounds}: ${load.name}`);
