@@ -13,6 +13,8 @@ export interface WrittenRoutes {
   /** Undefined: nothing has been remembered yet. */
   readonly back: Route | undefined;
   readonly words: DataView;
+  /** Of `words`. */
+  readonly length: number;
 }
 
 /**

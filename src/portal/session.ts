@@ -187,7 +187,7 @@ export class Session implements Worker, LocalStreamUser {
     if (message.onward.length > 1) return "unexpected";
     const { memory, payloadStart, payloadEnd } = message.cargo;
     const isData = payloadStart < payloadEnd && memory[payloadStart] === kind.payload;
-    if (this.#state === "open" && isData && this.#isFull) return this.#full();
+    if (this.#state === "open" && isData && this.#isFull()) return this.#full();
     let said: PortalMessage;
     try {
       said = decodePortalMessage(memory, payloadStart, payloadEnd);
@@ -264,11 +264,11 @@ export class Session implements Worker, LocalStreamUser {
   }
 
   drained(): void {
-    if (!this.#isFull) this.#gate?.open();
+    if (!this.#isFull()) this.#gate?.open();
   }
 
-  /** Whether the local program has to take something first. */
-  get #isFull(): boolean {
+  /** Whether the local program has to take something first. No getter: V8 finds a private one anew at each use. */
+  #isFull(): boolean {
     const waiting = this.#stream?.queuedBytes ?? 0;
     return waiting > 0 && (localQueues.areFull || waiting >= this.#limits.localQueueBytes);
   }

@@ -44,7 +44,7 @@ export function writeHead(target: Memory, at: number, message: Message, bytes = 
 function writeRoutes(target: Memory, at: number, { onward, return: back }: Message): number {
   const { written } = onward;
   if (written !== undefined && written.back === back)
-    return copyWords(target.words, at, written.words, 0, written.words.byteLength);
+    return copyWords(target.words, at, written.words, 0, written.length);
   const { bytes } = target;
   const onwardEnd = onward.writeTo(bytes, writeHeadOf(bytes, at, 0x80, onward.length));
   const end = back.writeTo(bytes, writeHeadOf(bytes, onwardEnd, 0x80, back.length));
@@ -56,14 +56,14 @@ function writeRoutes(target: Memory, at: number, { onward, return: back }: Messa
 }
 
 /** Routes that were written so often are remembered next time: not those of a session of a few words. */
-const once: WrittenRoutes = { back: undefined, words: new DataView(new ArrayBuffer(0)) };
+const once: WrittenRoutes = { back: undefined, words: new DataView(new ArrayBuffer(0)), length: 0 };
 const twice: WrittenRoutes = { ...once };
 
 /** A route that lies in what was read is never met again, and would keep all of that. */
 function remember(bytes: Buffer, at: number, end: number, onward: Route, back: Route): void {
   const most = Math.max(end - at, onward.memoryBytes, back.memoryBytes);
   if (most > maxRememberedBytes) return;
-  onward.written = { back, words: wordsOf(ownCopy(bytes, at, end)) };
+  onward.written = { back, words: wordsOf(ownCopy(bytes, at, end)), length: end - at };
 }
 
 /** Writes all of the frame that follows the payload; gives the position behind it. */

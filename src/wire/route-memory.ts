@@ -11,17 +11,16 @@ const keptFrom = 3;
 
 class KeptRoutes {
   readonly words: DataView;
+  /** Of `words`. */
+  readonly length: number;
   readonly onward: Route;
   readonly back: Route;
 
   constructor(words: DataView, onward: Route, back: Route) {
     this.words = words;
+    this.length = words.byteLength;
     this.onward = onward;
     this.back = back;
-  }
-
-  get length(): number {
-    return this.words.byteLength;
   }
 }
 
@@ -90,7 +89,7 @@ export class ReadRoutes {
   keep(bytes: Buffer, onward: Route, back: Route): void {
     const words = wordsOf(bytes);
     this.#last = new KeptRoutes(words, onward, back);
-    this.#kept[placeOf(lastWord(words, words.byteLength))] = this.#last;
+    this.#kept[placeOf(lastWord(words, bytes.length))] = this.#last;
   }
 }
 

@@ -152,7 +152,7 @@ export const portalLoads: readonly PortalLoad[] = [
       cpu_us_per_conn: { key: "conns-cpu", name: "new connections: CPU", unit: "µs" },
     },
   },
-  lonePing("ping", "64-byte ping", 11),
+  lonePing("ping", "64-byte ping", 15),
   { ...lonePing("ping1", "64-byte ping on one core", 7), placement: "one core" },
   { ...lonePing("ping2", "64-byte ping, neighbours on two cores", 7), placement: "alternating" },
   {
