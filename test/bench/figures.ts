@@ -21,15 +21,16 @@ export interface PortalLoad {
   readonly args: (size: Size) => readonly (string | number)[];
   /**
    * So many times its size runs first, so that cold code is not measured: enough for V8 to have made of the code what it
-   * will make of it. 0 where the first run is what counts; nor does it run where a load that differs in nothing but the
-   * placement has run before.
+   * will make of it. 0 where the first run is what counts.
    */
   readonly warmUp: number;
-  /**
-   * Runs as often, by turns with the other chains, and its median counts: which process the system puts on which core
-   * decides more about a single run than what is measured, and is decided anew each time. Of a latency above all.
-   */
+  /** Runs as often, by turns with the other chains, and its median counts: a single run depends on what else a core does. */
   readonly turns?: number;
+  /**
+   * One run of the load tool takes all chains by turns, and tells of each. Behind a load of the same kind, its size runs
+   * first just once: only the load tool is new then.
+   */
+  readonly takesAll?: true;
   /** On which cores the processes stay meanwhile; wherever the scheduler puts them if absent. */
   readonly placement?: Placement;
   /** Figures by their names in the load tool's result. */
@@ -79,12 +80,16 @@ const bytesPerSecond = (key: string, name: string): Figure => ({
 const turns = 3;
 const cpuPerGB = (key: string, name: string): Figure => ({ key, name, unit: "CPU s/GB" });
 
-function lonePing(name: string, text: string, turns: number): PortalLoad {
+/** A turn of about a tenth of a second. */
+const pingsInTurn = 500;
+/** Where the scheduler's choice is no part of it. */
+const fewer = (pings: number): number => Math.ceil(pings / 160);
+function lonePing(name: string, text: string, turns: (pings: number) => number): PortalLoad {
   return {
     name,
     warmUp: 8,
-    turns,
-    args: ({ pings }) => ["pingpong", "--n", pings],
+    takesAll: true,
+    args: ({ pings }) => ["pings", "--n", pingsInTurn, "--turns", turns(pings)],
     figures: {
       p50_us: { key: name, name: `${text}, p50`, unit: "µs", wanted: { what: "ratio", atMost: 1 } },
       p99_us: { key: `${name}-p99`, name: `${text}, p99`, unit: "µs" },
@@ -152,9 +157,9 @@ export const portalLoads: readonly PortalLoad[] = [
       cpu_us_per_conn: { key: "conns-cpu", name: "new connections: CPU", unit: "µs" },
     },
   },
-  lonePing("ping", "64-byte ping", 15),
-  { ...lonePing("ping1", "64-byte ping on one core", 7), placement: "one core" },
-  { ...lonePing("ping2", "64-byte ping, neighbours on two cores", 7), placement: "alternating" },
+  lonePing("ping", "64-byte ping", (pings) => pings / 40),
+  { ...lonePing("ping1", "64-byte ping on one core", fewer), placement: "one core" },
+  { ...lonePing("ping2", "64-byte ping, neighbours on two cores", fewer), placement: "alternating" },
   {
     name: "ping64",
     warmUp: 2,

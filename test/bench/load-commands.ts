@@ -1,5 +1,6 @@
 import { dial, type Endpoint, type LoadSocket } from "./load-sockets.js";
 import { cpuSeconds, residentKiB } from "./process-stats.js";
+import { rotated } from "./statistics.js";
 
 const zeros = Buffer.alloc(256 * 1024);
 const mebibyte = 1_048_576;
@@ -67,20 +68,46 @@ export async function pingpong(
   const times = new Float64Array(each * options.streams);
   const cpu = cpuSeconds(options.pids);
   const started = performance.now();
-  const streams = Array.from({ length: options.streams }, (_, at) =>
-    pingOn(endpoint, options.size, times.subarray(at * each, (at + 1) * each)),
-  );
-  await Promise.all(streams);
-  const seconds = (performance.now() - started) / 1000;
-  times.sort();
-  const result: Result = {
-    p50_us: times[times.length >> 1]!,
-    p99_us: times[Math.floor(times.length * 0.99)]!,
-    rt_s: times.length / seconds,
+  const pingOn = async (at: number): Promise<void> => {
+    const pinging = await Pinging.open(endpoint, options.size);
+    await pinging.fill(times.subarray(at * each, (at + 1) * each));
+    pinging.close();
   };
+  await Promise.all(Array.from({ length: options.streams }, (_, at) => pingOn(at)));
+  const seconds = (performance.now() - started) / 1000;
+  const result: Result = { ...latencies(times), rt_s: times.length / seconds };
   if (options.pids.length > 0)
     result["cpu_us_per_rt"] = ((cpuSeconds(options.pids) - cpu) * 1e6) / times.length;
   return result;
+}
+
+/**
+ * Round trips one at a time, on one connection to each endpoint by turns, `n` a turn, after `warm` that do not count. Gives
+ * the latencies of each endpoint. Which process the system puts on which core decides more about a latency than what is
+ * measured, and holds for long: turns that are short meet all endpoints with the same luck.
+ */
+export async function pings(
+  endpoints: readonly Endpoint[],
+  options: { readonly n: number; readonly turns: number; readonly warm: number; readonly size: number },
+): Promise<Result[]> {
+  const { n, turns, warm } = options;
+  const all: { readonly pinging: Pinging; readonly times: Float64Array }[] = [];
+  for (const endpoint of endpoints) {
+    const pinging = await Pinging.open(endpoint, options.size);
+    if (warm > 0) await pinging.fill(new Float64Array(warm));
+    all.push({ pinging, times: new Float64Array(n * turns) });
+  }
+  for (let turn = 0; turn < turns; turn += 1) {
+    for (const { pinging, times } of rotated(all, turn))
+      await pinging.fill(times.subarray(turn * n, (turn + 1) * n));
+  }
+  for (const { pinging } of all) pinging.close();
+  return all.map(({ times }) => latencies(times));
+}
+
+function latencies(times: Float64Array): Result {
+  times.sort();
+  return { p50_us: times[times.length >> 1]!, p99_us: times[Math.floor(times.length * 0.99)]! };
 }
 
 /**
@@ -157,30 +184,50 @@ async function echoOnce(endpoint: Endpoint): Promise<LoadSocket> {
   return socket;
 }
 
-/** Fills `times` with the microseconds of its round trips. */
-async function pingOn(endpoint: Endpoint, size: number, times: Float64Array): Promise<void> {
-  const ping = zeros.subarray(0, size);
-  const socket = await dial(endpoint);
-  await new Promise<void>((resolve, reject) => {
-    let at = 0;
-    let missing = size;
-    let sent = performance.now();
-    socket.onRead = (read) => {
-      missing -= read.byteLength;
-      if (missing > 0) return;
-      const now = performance.now();
-      times[at] = (now - sent) * 1000;
-      at += 1;
-      if (at === times.length) return resolve();
-      missing = size;
-      sent = now;
-      socket.write(ping, () => {});
-    };
-    failOnEnd(socket, reject);
-    socket.write(Buffer.concat([Buffer.from("E"), ping]), () => {});
+/** A connection to the echo of the target. */
+class Pinging {
+  readonly #socket: LoadSocket;
+  readonly #ping: Buffer;
+
+  private constructor(socket: LoadSocket, size: number) {
+    this.#socket = socket;
+    this.#ping = zeros.subarray(0, size);
+  }
+
+  static async open(endpoint: Endpoint, size: number): Promise<Pinging> {
+    const socket = await dial(endpoint);
+    socket.write(Buffer.from("E"), () => {});
     socket.resume();
-  });
-  socket.close();
+    return new Pinging(socket, size);
+  }
+
+  /** Fills `times` with the microseconds of as many round trips, one under way at a time. */
+  fill(times: Float64Array): Promise<void> {
+    const socket = this.#socket;
+    const ping = this.#ping;
+    return new Promise<void>((resolve, reject) => {
+      let at = 0;
+      let missing = ping.length;
+      let sent = performance.now();
+      socket.onRead = (read) => {
+        missing -= read.byteLength;
+        if (missing > 0) return;
+        const now = performance.now();
+        times[at] = (now - sent) * 1000;
+        at += 1;
+        if (at === times.length) return resolve();
+        missing = ping.length;
+        sent = now;
+        socket.write(ping, () => {});
+      };
+      failOnEnd(socket, reject);
+      socket.write(ping, () => {});
+    });
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
 }
 
 function failOnEnd(socket: LoadSocket, reject: (error: Error) => void): void {

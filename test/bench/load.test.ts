@@ -38,6 +38,11 @@ test("each load runs through a chain of proxies and tells its figures", async ()
   assertPositive(await load("conns", "--n", 100, "--conc", 8), "conns_s");
   assertPositive(await load("pingpong", "--n", 100), "p50_us", "p99_us", "rt_s");
   assertPositive(await load("pingpong", "--n", 64, "--streams", 16, "--size", 100_000), "p50_us", "rt_s");
+  const addr = `127.0.0.1:${chain.port}`;
+  const pings = ["pings", "--addr", `${addr},${addr}`, "--n", 10, "--turns", 3, "--warm", 5];
+  const each = JSON.parse(await run(benchFile("load.js"), pings, { timeoutMs: 60_000 }));
+  assert.equal(each.length, 2);
+  for (const result of each) assertPositive(result, "p50_us", "p99_us");
   assertPositive(await load("hold", "--n", 20, "--warm", 20), "rss_MiB");
 });
 

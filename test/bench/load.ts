@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { bulk, conns, hold, pingpong, type Result } from "./load-commands.js";
+import { bulk, conns, hold, pingpong, pings, type Result } from "./load-commands.js";
 import { parseEndpoint } from "./load-sockets.js";
 import { serveTarget } from "./load-target.js";
 
@@ -12,6 +12,7 @@ const usage = `Loads a TCP tunnel from one side and serves the target on the oth
   node load.js bulk     --addr HOST:PORT --streams 1 --mb 512 --dir down|up  gbit_s
   node load.js conns    --addr HOST:PORT --n 5000 --conc 32                  conns_s
   node load.js pingpong --addr HOST:PORT --n 5000 --size 64 --streams 1      p50_us p99_us rt_s
+  node load.js pings    --addr HOST:PORT,... --n 500 --turns 1 --warm 0      [{p50_us p99_us},...], by turns
   node load.js hold     --addr HOST:PORT --n 1000 --warm 0                   KiB_per_conn
 
 --pids A,B,C  adds the CPU that those processes used meanwhile; hold reads their memory.`;
@@ -26,12 +27,17 @@ const { values, positionals } = parseArgs({
     n: { type: "string", default: "5000" },
     conc: { type: "string", default: "32" },
     warm: { type: "string", default: "0" },
+    turns: { type: "string", default: "1" },
     size: { type: "string", default: "64" },
     pids: { type: "string", default: "" },
   },
 });
 
-function count(name: "streams" | "mb" | "n" | "conc" | "size" | "warm", max = 1e9, min = 1): number {
+function count(
+  name: "streams" | "mb" | "n" | "conc" | "size" | "warm" | "turns",
+  max = 1e9,
+  min = 1,
+): number {
   const value = Number(values[name]);
   if (!Number.isInteger(value) || value < min || value > max) {
     throw new Error(`--${name} ${values[name]}: expected a whole number from ${min} to ${max}`);
@@ -39,8 +45,9 @@ function count(name: "streams" | "mb" | "n" | "conc" | "size" | "warm", max = 1e
   return value;
 }
 
-async function run(command: string | undefined): Promise<Result | undefined> {
-  const endpoint = parseEndpoint(values.addr);
+async function run(command: string | undefined): Promise<Result | Result[] | undefined> {
+  const endpoints = values.addr.split(",").map(parseEndpoint);
+  const endpoint = endpoints[0]!;
   const pids = values.pids === "" ? [] : values.pids.split(",").map(Number);
   switch (command) {
     case "target": {
@@ -61,6 +68,13 @@ async function run(command: string | undefined): Promise<Result | undefined> {
         streams: count("streams"),
         pids,
       });
+    case "pings":
+      return pings(endpoints, {
+        n: count("n"),
+        turns: count("turns"),
+        warm: count("warm", 1e6, 0),
+        size: count("size", 262_144),
+      });
     case "hold":
       return hold(endpoint, { n: count("n"), warm: count("warm", 1e6, 0), pids });
     default:
@@ -76,8 +90,9 @@ try {
   const result = await run(positionals[0]);
   clearTimeout(deadline);
   if (result !== undefined) {
-    const rounded = Object.entries(result).map(([name, value]) => [name, Math.round(value * 1000) / 1000]);
-    console.log(JSON.stringify(Object.fromEntries(rounded)));
+    const round = (_: string, value: unknown) =>
+      typeof value === "number" ? Math.round(value * 1000) / 1000 : value;
+    console.log(JSON.stringify(result, round));
     process.exit(0);
   }
 } catch (error) {

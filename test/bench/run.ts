@@ -115,7 +115,7 @@ async function portalRound(
   targetPid: number,
 ): Promise<void> {
   const paths = [...chains.values()].map(({ pids }) => [process.pid, ...pids, targetPid]);
-  const warm = new Set<string>();
+  let isWarm = false;
   for (const load of portalLoads.filter(({ name }) => only.includes(name))) {
     const { placement } = load;
     if (placement !== undefined && !Placed.isPossible(placement)) {
@@ -123,15 +123,33 @@ async function portalRound(
       continue;
     }
     using _placed = placement === undefined ? undefined : new Placed(paths, placement);
-    const command = load.args(size).join(" ");
-    const isCold = load.warmUp > 0 && !warm.has(command);
-    warm.add(command);
-    await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
-      const chain = chains.get(contender)!;
-      if (isCold && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
-      return loadChain(chain, load.args(size));
-    });
+    if (load.takesAll) {
+      await loadAll(chains, load, size.pings * (isWarm ? 1 : load.warmUp));
+      isWarm = true;
+    } else {
+      await byTurns(round, load.turns ?? 1, load.figures, async (contender, turn) => {
+        const chain = chains.get(contender)!;
+        if (load.warmUp > 0 && turn === 0) await loadChain(chain, load.args(scaled(size, load.warmUp)));
+        return loadChain(chain, load.args(size));
+      });
+    }
     progress(`round ${round + 1} of ${rounds}: ${load.name}`);
+  }
+}
+
+/** One run that takes all chains by turns, after `warm` of what it does on each of them. */
+async function loadAll(
+  chains: ReadonlyMap<Contender, Chain>,
+  { args, figures }: PortalLoad,
+  warm: number,
+): Promise<void> {
+  const addresses = [...chains.values()].map(({ port }) => `127.0.0.1:${port}`).join(",");
+  const all = [...args(size), "--warm", warm, "--addr", addresses];
+  const answers: Record<string, number>[] = JSON.parse(
+    await run(benchFile("load.js"), all, { timeoutMs: loadTimeoutMs }),
+  );
+  for (const [at, contender] of [...chains.keys()].entries()) {
+    for (const [name, figure] of Object.entries(figures)) results.add(figure, contender, answers[at]![name]!);
   }
 }
 
@@ -224,7 +242,11 @@ async function oneRound(round: number, target: Program): Promise<void> {
   await apiRound(round, up.get("portway")!);
 }
 
-function settingsOf({ name, args, warmUp, turns }: PortalLoad): string {
+function settingsOf({ name, args, warmUp, turns, takesAll }: PortalLoad): string {
+  if (takesAll) {
+    const warm = `${warmUp * size.pings}, or ${size.pings} behind another of them`;
+    return `  ${name}: ${args(size).join(" ")}, all chains by turns, first ${warm}`;
+  }
   return `  ${name}: ${args(size).join(" ")}${warmUp > 0 ? `, first ${warmUp} times that` : ""}${turns === undefined ? "" : `, ${turns} turns`}`;
 }
 
