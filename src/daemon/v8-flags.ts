@@ -6,8 +6,8 @@ export function setV8Flags(): void {
   // A daemon does little work per byte, so its code would stay interpreted for thousands of messages: it is compiled at
   // the first call. When it is optimized is left as it is: sooner, on less knowledge, is slower for good.
   setFlagsFromString("--always-sparkplug");
-  // A message passes some twenty functions, each of them small. V8 makes them one piece only up to a size that they exceed;
-  // where a process has slept, each piece more has to be fetched from far.
+  // A message passes some twenty functions, each of them small. V8 makes them one piece only up to a size that they
+  // exceed; where a process has slept, each piece more has to be fetched from far.
   setFlagsFromString("--max-inlined-bytecode-size=1000");
   setFlagsFromString("--max-inlined-bytecode-size-cumulative=4000");
   // What is collected often is small: helper threads cost more than they save, in particular where all cores are busy.

@@ -24,7 +24,7 @@ export interface PortalLoad {
    * will make of it. 0 where the first run is what counts.
    */
   readonly warmUp: number;
-  /** Runs as often, by turns with the other chains, and its median counts: a single run depends on what else a core does. */
+  /** Runs as often, by turns with the other chains, and its median counts: one run depends on what else a core does. */
   readonly turns?: number;
   /**
    * One run of the load tool takes all chains by turns, and tells of each. Behind a load of the same kind, its size runs
@@ -76,20 +76,20 @@ const bytesPerSecond = (key: string, name: string): Figure => ({
   unit: "Gbit/s",
   wanted: ratio(1.4),
 });
-/** Of what takes a second or a few. */
-const turns = 3;
 const cpuPerGB = (key: string, name: string): Figure => ({ key, name, unit: "CPU s/GB" });
 
-/** A turn of about a tenth of a second. */
+/** Of what takes a second or a few. */
+const turns = 3;
+/** They take about a tenth of a second. */
 const pingsInTurn = 500;
-/** Where the scheduler's choice is no part of it. */
-const fewer = (pings: number): number => Math.ceil(pings / 160);
-function lonePing(name: string, text: string, turns: (pings: number) => number): PortalLoad {
+
+/** Few turns are enough where the scheduler's choice is no part of it. */
+function lonePing(name: string, text: string, sizePerTurn: number): PortalLoad {
   return {
     name,
     warmUp: 8,
     takesAll: true,
-    args: ({ pings }) => ["pings", "--n", pingsInTurn, "--turns", turns(pings)],
+    args: ({ pings }) => ["pings", "--n", pingsInTurn, "--turns", Math.ceil(pings / sizePerTurn)],
     figures: {
       p50_us: { key: name, name: `${text}, p50`, unit: "µs", wanted: { what: "ratio", atMost: 1 } },
       p99_us: { key: `${name}-p99`, name: `${text}, p99`, unit: "µs" },
@@ -157,9 +157,9 @@ export const portalLoads: readonly PortalLoad[] = [
       cpu_us_per_conn: { key: "conns-cpu", name: "new connections: CPU", unit: "µs" },
     },
   },
-  lonePing("ping", "64-byte ping", (pings) => pings / 40),
-  { ...lonePing("ping1", "64-byte ping on one core", fewer), placement: "one core" },
-  { ...lonePing("ping2", "64-byte ping, neighbours on two cores", fewer), placement: "alternating" },
+  lonePing("ping", "64-byte ping", 40),
+  { ...lonePing("ping1", "64-byte ping on one core", 160), placement: "one core" },
+  { ...lonePing("ping2", "64-byte ping, neighbours on two cores", 160), placement: "alternating" },
   {
     name: "ping64",
     warmUp: 2,

@@ -50,6 +50,8 @@ test("a load that can't be done fails with a reason", async () => {
   await assert.rejects(load("bulk", "--dir", "left"), /--dir left: expected down or up/);
   await assert.rejects(load("conns", "--n", 0), /--n 0: expected a whole number from 1/);
   await assert.rejects(load("pingpong", "--n", 3, "--streams", 4), /fewer round trips than streams/);
+  const two = ["conns", "--addr", "127.0.0.1:1,127.0.0.1:2"];
+  await assert.rejects(run(benchFile("load.js"), two, { timeoutMs: 10_000 }), /127\.0\.0\.1:2: expected one/);
   await assert.rejects(run(benchFile("load.js"), ["nothing"], { timeoutMs: 10_000 }), /Loads a TCP tunnel/);
   const nobody = ["conns", "--n", 1, "--addr", "127.0.0.1:1"];
   await assert.rejects(run(benchFile("load.js"), nobody, { timeoutMs: 10_000 }), /ECONNREFUSED/);

@@ -47,6 +47,7 @@ function count(
 
 async function run(command: string | undefined): Promise<Result | Result[] | undefined> {
   const endpoints = values.addr.split(",").map(parseEndpoint);
+  if (endpoints.length > 1 && command !== "pings") throw new Error(`--addr ${values.addr}: expected one`);
   const endpoint = endpoints[0]!;
   const pids = values.pids === "" ? [] : values.pids.split(",").map(Number);
   switch (command) {

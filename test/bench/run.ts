@@ -48,8 +48,9 @@ server and with grpc-js.
 
   node dist/test/bench/run.js [--rounds 7] [--only ${known.join(",")}] [--quick] [--against portway|pipe]
 
-Each round brings up fresh processes and runs each load on each contender in turn (short ones several times, by turns); A/A is the yardstick once
-more: how far its ratio is from 1 tells what a ratio is worth. --quick is a look, not a measurement.
+Each round brings up fresh processes and runs each load on each contender several times, by turns; a lone ping in many
+short turns, from one client. A/A is the yardstick once more: how far its ratio is from 1 tells what a ratio is worth.
+--quick is a look, not a measurement.
 
 Everything runs in the session of the bench, daemons as \`portway serve\`: Linux shares its cores out among sessions
 first, and to wake a process of another session costs more.
@@ -263,7 +264,7 @@ progress("");
 const minutes = ((performance.now() - started) / 60_000).toFixed(1);
 console.log(`${rounds} interleaved rounds${values.quick ? " (quick: a look, not a measurement)" : ""}, ${minutes} min
 Node ${process.version}, ${os.platform()} ${os.arch()}, ${os.availableParallelism()} cores (${os.cpus()[0]?.model ?? "?"}); loopback; load, target and all chains on the same cores and in one session
-messages of at most ${maxDataBytes / 1024} KB of data. Each load, and how many times its size runs in every chain first, unmeasured; of turns the median counts:
+messages of at most ${maxDataBytes / 1024} KB of data. Each load, and how many times its size runs in every chain first, unmeasured; of turns the median counts, of pings that of all in a round:
 ${portalLoads.map(settingsOf).join("\n")}
   unary, grpc: ${size.calls} calls, first 2 times that, ${apiTurns} turns; messages: ${size.calls / 4} one by one and ${size.calls} of which 64 are in flight, first a quarter of that
   api: calls one by one for 2 s, then while 8 connections carry ${size.mb * 2} MiB; tap: ${size.messages} messages, first as many, ${tapTurns} turns
