@@ -1,25 +1,27 @@
 // Runs the tutorial of README.md for real: each line is a child process of the packed CLI, in a home of its own, on free
-// ports. It knows only what the CLI printed, checks every answer, and leaves nothing behind.
-import { spawn, spawnSync } from "node:child_process";
+// ports. It knows only what the CLI printed, checks every answer, and leaves nothing behind, also where it is interrupted.
+import { execFile, spawn } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import http from "node:http";
 import net from "node:net";
-import { tmpdir } from "node:os";
+import { constants, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { promisify } from "node:util";
 
 const root = join(import.meta.dirname, "..");
 const body = "Hello from the target.\n";
 const limitMs = 60_000;
 const failures = [];
 
+/** Ends the line that runs, and then the tour. */
+const interruption = new AbortController();
+for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => interruption.abort(name));
+
 /** The files that `npm pack` ships, in a folder of their own beside the installed dependencies. */
-function unpack(folder) {
-  const packed = spawnSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
-    cwd: root,
-    encoding: "utf8",
-  });
-  if (packed.status !== 0) throw new Error(`npm pack failed: ${packed.stderr}`);
-  const listed = JSON.parse(packed.stdout);
+async function unpack(folder) {
+  const list = ["pack", "--dry-run", "--json", "--ignore-scripts"];
+  const { stdout } = await promisify(execFile)("npm", list, { cwd: root, signal: interruption.signal });
+  const listed = JSON.parse(stdout);
   const { files } = Array.isArray(listed) ? listed[0] : Object.values(listed)[0];
   for (const { path } of files) {
     mkdirSync(dirname(join(folder, path)), { recursive: true });
@@ -48,23 +50,29 @@ function check(holds, what) {
   console.log(holds ? `    ✔ ${what}` : `    ✗ ${what}`);
 }
 
-function show(line, answer) {
+function show(line, ...answers) {
   console.log(`\n$ ${line}`);
-  if (answer !== "") console.log(answer.trimEnd());
+  for (const answer of answers) if (answer !== "") console.log(answer.trimEnd());
 }
 
 const folder = mkdtempSync(join(tmpdir(), "portway-tour-"));
 const home = join(folder, "home");
-const environment = { ...process.env, PORTWAY_HOME: home, NO_COLOR: "1" };
-const main = unpack(join(folder, "package"));
+// Nothing of how the user has set Portway up.
+const environment = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !name.startsWith("PORTWAY_")),
+);
+Object.assign(environment, { PORTWAY_HOME: home, NO_COLOR: "1" });
+let main;
 
-/** One line of the tutorial; gives what it printed. */
-function portway(line, { quiet = false } = {}) {
+/** One line of the tutorial; gives what it printed. In a session of its own: Ctrl-C is for the tour, which ends it. */
+function portway(line, { quiet = false, toItsEnd = false } = {}) {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, [main, ...line.split(" ")], {
       env: environment,
       stdio: ["ignore", "pipe", "pipe"],
       timeout: limitMs,
+      detached: true,
+      signal: toItsEnd ? undefined : interruption.signal,
     });
     let out = "";
     let err = "";
@@ -74,9 +82,10 @@ function portway(line, { quiet = false } = {}) {
     child.stderr.on("data", (data) => {
       err += data;
     });
-    child.on("error", reject);
+    // One that is ended first does what it has begun.
+    child.on("error", (error) => error.name === "AbortError" || reject(error));
     child.on("close", (code) => {
-      if (!quiet) show(`portway ${line}`, out + err);
+      if (!quiet) show(`portway ${line}`, out, err);
       if (code === 0) resolve(out.trim());
       else reject(new Error(`portway ${line} ended with ${code}: ${err.trim()}`));
     });
@@ -89,13 +98,17 @@ function fetchThrough(port, method) {
 
 function fetchFrom(where, method) {
   return new Promise((resolve, reject) => {
-    const request = http.request({ ...where, method, agent: false, timeout: limitMs }, (response) => {
+    const { signal } = interruption;
+    const request = http.request({ ...where, method, agent: false, timeout: limitMs, signal }, (response) => {
       let text = "";
       response.on("data", (data) => {
         text += data;
       });
       response.on("end", () =>
-        resolve({ line: `HTTP/${response.httpVersion} ${response.statusCode} OK`, text }),
+        resolve({
+          line: `HTTP/${response.httpVersion} ${response.statusCode} ${response.statusMessage}`,
+          text,
+        }),
       );
     });
     request.on("timeout", () => request.destroy(new Error("no answer in time")));
@@ -118,6 +131,7 @@ function isAlive(pid) {
 const target = http.createServer((_request, response) => response.end(body));
 let daemonPid = 0;
 try {
+  main = await unpack(join(folder, "package"));
   const targetPort = await listen(target);
   const relayPort = await freePort();
   const inletPort = await freePort();
@@ -153,10 +167,12 @@ try {
   check(docs.text.includes("portway.v1.NodeService"), "the daemon serves the reference of its API");
   await portway("node delete --all");
 } catch (error) {
-  failures.push(error.message);
-  console.error(`\n${error.message}`);
+  const what = interruption.signal.aborted ? `interrupted by ${interruption.signal.reason}` : error.message;
+  failures.push(what);
+  console.error(`\n${what}`);
 } finally {
-  await portway("reset -y").catch((error) => failures.push(error.message));
+  if (main !== undefined)
+    await portway("reset -y", { toItsEnd: true }).catch((error) => failures.push(error.message));
   check(daemonPid === 0 || !isAlive(daemonPid), "no process is left");
   check(!existsSync(join(home, "run", "api.sock")), "no socket is left");
   check(!existsSync(home), "no home is left");
@@ -167,5 +183,6 @@ try {
 
 if (failures.length > 0) {
   console.error(`\nThe tour failed:\n${failures.map((failure) => `  ${failure}`).join("\n")}`);
-  process.exitCode = 1;
+  const { aborted, reason } = interruption.signal;
+  process.exitCode = aborted ? 128 + constants.signals[reason] : 1;
 } else console.log("\nThe tour is complete: every answer was as it should be.");
