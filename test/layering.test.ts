@@ -4,7 +4,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { builtinModules } from "node:module";
 import { join, posix } from "node:path";
 import { test } from "node:test";
-import { type Import, importsOf, readsEnvironment } from "./support/imports.js";
+import { type Import, importsOf, networkGlobalsOf, readsEnvironment } from "./support/imports.js";
 import { projectRoot } from "./support/project-root.js";
 
 /** The architecture. A folder of src imports from itself and from those of its row; changing a row is a decision. */
@@ -31,24 +31,28 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
 const mainFile = "main.ts";
 const mainMayImport = ["base", "cli", "daemon"];
 
-/** Modules of Node that reach outside of the process. */
-const inputOutput = new Set(
+/** Modules of Node that stay inside of the process. All others reach outside of it, also those that are new. */
+const inProcess = new Set(
   [
-    "child_process",
-    "cluster",
-    "dgram",
-    "dns",
-    "fs",
-    "http",
-    "http2",
-    "https",
-    "net",
-    "tls",
-    "worker_threads",
-  ].flatMap((name) => [`node:${name}`, `node:${name}/promises`]),
+    "assert",
+    "async_hooks",
+    "buffer",
+    "crypto",
+    "diagnostics_channel",
+    "events",
+    "path",
+    "perf_hooks",
+    "process", // see `mayReadEnvironment`
+    "stream",
+    "string_decoder",
+    "timers",
+    "timers/promises",
+    "url",
+    "util",
+  ].map((name) => `node:${name}`),
 );
 
-/** Where those may be used: the module and, if only some, its names. A path that ends with / is all that lies in it. */
+/** Where others may be used: the module and, if only some, its names. A path that ends with / is all that lies in it. */
 const mayUse: readonly {
   readonly path: string;
   readonly module?: string;
@@ -67,6 +71,7 @@ const mayUse: readonly {
   { path: "api/" },
   { path: "client/" },
   { path: "home/", module: "node:fs" },
+  { path: "home/", module: "node:os", names: ["homedir", "hostname"] },
   { path: "cli/" },
   { path: "daemon/" },
   { path: mainFile },
@@ -114,6 +119,9 @@ function check({ sources, generated, dependencies }: Project): Findings {
     if (readsEnvironment(source) && !mayReadEnvironment.includes(folder)) {
       wrong.push(`${file} reads the environment`);
     }
+    for (const name of networkGlobalsOf(source)) {
+      if (rulesFor(file).every(({ module }) => module !== undefined)) wrong.push(`${file} uses ${name}`);
+    }
     for (const form of unknown) wrong.push(`${file} has an import that can't be followed: ${form}`);
     for (const each of imports) {
       const { specifier } = each;
@@ -140,15 +148,18 @@ function checkBuiltin(file: string, { specifier, names }: Import, wrong: string[
   if (!builtinModules.includes(specifier.slice("node:".length)) && specifier !== "node:test") {
     wrong.push(`${file} imports ${specifier}, which Node does not have`);
   }
-  if (!inputOutput.has(specifier)) return;
-  const isAllowed = mayUse.some(
+  if (inProcess.has(specifier)) return;
+  const isAllowed = rulesFor(file).some(
     (rule) =>
-      (rule.path.endsWith("/") ? file.startsWith(rule.path) : file === rule.path) &&
       (rule.module === undefined || rule.module === specifier) &&
       (rule.names === undefined || names?.every((name) => rule.names?.includes(name)) === true),
   );
   if (!isAllowed)
     wrong.push(`${file} imports ${specifier}${names === undefined ? "" : ` (${names.join(", ")})`}`);
+}
+
+function rulesFor(file: string) {
+  return mayUse.filter(({ path }) => (path.endsWith("/") ? file.startsWith(path) : file === path));
 }
 
 function checkPackage(
@@ -268,6 +279,10 @@ test("an import that can't be followed is an error", () => {
     'import.source("../base/a.js");',
     '/// <reference path="../base/a.ts" />',
     'export * as a "../base/a.js"',
+    'const fs = process.getBuiltinModule("node:fs");',
+    'const fs = globalThis.process.getBuiltinModule("node:fs");',
+    'process.binding("fs");',
+    'new Worker(new URL("../node/a.js", import.meta.url));',
   ]) {
     const findings = findingsOf("routing/b.ts", form);
     assert.ok(findings.length > 0, form);
@@ -317,6 +332,7 @@ test("imports that the table does not allow are named", () => {
     ["routing/b.ts", "node:child_process", "imports node:child_process (a)"],
     ["transport/memory/b.ts", "node:net", "imports node:net (a)"],
     ["wire/b.ts", "node:fs/promises", "imports node:fs/promises (a)"],
+    ["wire/b.ts", "node:inspector", "imports node:inspector (a)"],
     ["base/b.ts", "@connectrpc/connect", "imports @connectrpc/connect"],
     ["routing/b.ts", "pino", "imports pino"],
     ["api/b.ts", "express", "imports express, which is no dependency"],
@@ -337,12 +353,27 @@ test("the environment is read where the configuration is, and nowhere else", () 
     "const { A } = globalThis.process.env;",
     'import { env } from "node:process";',
     'import process from "node:process";',
+    "const { env } = process;",
+    'const a = process["env"];',
+    "use(process);",
   ]) {
     assert.deepEqual(findingsOf("base/b.ts", source), ["base/b.ts reads the environment"], source);
     assert.deepEqual(findingsOf("daemon/b.ts", source), []);
     assert.deepEqual(findingsOf("cli/b.ts", source), []);
   }
-  assert.deepEqual(findingsOf("base/b.ts", "// process.env\nconst a = b.env + 'process.env';"), []);
+  assert.deepEqual(
+    findingsOf("base/b.ts", "// process.env\nconst a = b.env + 'process.env'; process.pid;"),
+    [],
+  );
+});
+
+test("what reaches the network without an import is used where sockets are, and nowhere else", () => {
+  for (const source of ['await fetch("http://a");', 'new globalThis.WebSocket("ws://a");']) {
+    assert.match(findingsOf("routing/b.ts", source)[0] ?? "", /^routing\/b.ts uses (fetch|WebSocket)$/);
+    assert.match(findingsOf("base/socket.ts", source)[0] ?? "", /^base\/socket.ts uses /);
+    assert.deepEqual(findingsOf("client/b.ts", source), []);
+  }
+  assert.deepEqual(findingsOf("routing/b.ts", "a.fetch(); // fetch"), []);
 });
 
 test("a folder that the table does not know is an error", () => {

@@ -6,7 +6,7 @@ export interface Clock {
   after(delayMs: number, run: () => void): Disposable;
 }
 
-const { hrtime } = process;
+const hrtime = process.hrtime;
 
 /** As performance.now(), which looks up more than it does where it is called once per message. */
 function monotonicMs(): number {

@@ -156,7 +156,16 @@ test("calls that do not finish in time are told so, and their signals end", asyn
 });
 
 test("a caller whose request is still to come hears of its deadline, and of the end of the server", async (t) => {
-  const { server, token } = await apiFixture(t);
+  let underWay = 0;
+  const activity = {
+    callBegan() {
+      underWay += 1;
+    },
+    callEnded() {
+      underWay -= 1;
+    },
+  };
+  const { server, token } = await apiFixture(t, { activity });
   const at = await server.listenTcp({ host: "127.0.0.1", port: 0 });
   const session = http2.connect(`http://${at}`).on("error", () => {});
   t.after(() => session.destroy());
@@ -188,8 +197,9 @@ test("a caller whose request is still to come hears of its deadline, and of the 
   const ofGrpcWeb = { "content-type": "application/grpc-web", "grpc-timeout": "100m" };
   assert.match(await begun(ofGrpcWeb), /grpc-status: 4\r/);
   assert.match(await begunOverHttp1("connect-timeout-ms: 100\r\n"), /"deadline_exceeded"/);
+  while (underWay > 0) await new Promise(setImmediate);
   const waiting = begun({});
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  while (underWay === 0) await new Promise(setImmediate);
   await server.close({ graceMs: 50 });
   assert.match(await waiting, /"unavailable".*"DRAINING"/s);
 });

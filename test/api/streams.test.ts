@@ -269,7 +269,9 @@ test("a caller that takes nothing holds up a stream, costs no memory, and is tol
   };
   // The list was made before; now the log overtakes the stream that is not read.
   for (let id = 0; id < 5000; id += 1) engine.changes.append("modified", "node", "n0", "n0");
-  await new Promise((resolve) => setTimeout(resolve, 50));
+  for (let turn = 0; turn < 10; turn += 1) {
+    await new Promise((resolve) => session.ping(resolve)); // what the server had to do before is done
+  }
   assert.equal(reads, 0, "nothing is read from the engine while the caller takes nothing");
   let status: string | undefined;
   let reason = "";
@@ -365,8 +367,9 @@ test("a stream in both directions answers while requests come, for longer than a
     const answers = client.serverReflectionInfo(requests)[Symbol.asyncIterator]();
     requests.send();
     assert.equal((await answers.next()).value.messageResponse.case, "listServicesResponse");
-    // More than two of the looks that end what does not arrive.
-    await new Promise((resolve) => setTimeout(resolve, 2200));
+    // So long that the server has looked twice for what does not arrive, and cut it.
+    for (let cuts = 0; cuts < 2; cuts += 1)
+      await assert.rejects(drain(client.serverReflectionInfo(new Requests())));
     requests.send();
     assert.equal((await answers.next()).value.messageResponse.case, "listServicesResponse");
     requests.end();

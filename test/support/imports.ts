@@ -18,6 +18,9 @@ interface Token {
   readonly endsCondition?: boolean;
 }
 
+/** Of `process`, whatever it is called. */
+const builtinLoaders = new Set(["getBuiltinModule", "_linkedBinding", "binding"]);
+
 /**
  * The imports of a TypeScript file, in whatever form: `import … from`, `export … from`, `import "…"`, `import("…")`, as
  * a type or as a value. What is neither of these and may still bring in a module is told as unknown.
@@ -30,10 +33,13 @@ export function importsOf(source: string): FileImports {
   for (let at = 0; at < tokens.length; at += 1) {
     const { kind, text } = tokens[at]!;
     const before = tokens[at - 1]?.text;
+    if (kind === "word" && builtinLoaders.has(text)) unknown.push(text);
     if (kind !== "word" || before === ".") continue;
     const next = tokens[at + 1];
     if (text === "require" || text === "createRequire") {
       unknown.push(text);
+    } else if (text === "Worker" && before === "new") {
+      unknown.push("new Worker");
     } else if (text === "import" && next?.text === "." && next.kind === "sign") {
       if (tokens[at + 2]?.text !== "meta") unknown.push(`import.${tokens[at + 2]?.text}`);
       else if (tokens[at + 4]?.text === "resolve") unknown.push("import.meta.resolve");
@@ -60,15 +66,30 @@ export function importsOf(source: string): FileImports {
   return { imports, unknown };
 }
 
-/** True if the file reads the variables of the process. */
+/** True if the file reads the variables of the process, or might: it uses `process` other than for a member by name. */
 export function readsEnvironment(source: string): boolean {
   const { tokens } = tokensOf(source);
-  const isProcess = (at: number): boolean =>
-    tokens[at - 1]?.text === "." && tokens[at - 2]?.text === "process" && tokens[at]!.kind === "word";
   return (
-    tokens.some(({ text }, at) => text === "env" && isProcess(at)) ||
-    importsOf(source).imports.some(({ specifier }) => /^(node:)?process$/.test(specifier))
+    tokens.some((_, at) => {
+      if (!isGlobal(tokens, at, "process")) return false;
+      const [dot, member] = [tokens[at + 1], tokens[at + 2]];
+      return dot?.text !== "." || member?.kind !== "word" || member.text === "env";
+    }) || importsOf(source).imports.some(({ specifier }) => /^(node:)?process$/.test(specifier))
   );
+}
+
+/** What of the language's own reaches outside of the process without an import. */
+export function networkGlobalsOf(source: string): string[] {
+  const { tokens } = tokensOf(source);
+  const names = ["fetch", "WebSocket", "EventSource"];
+  return names.filter((name) => tokens.some((_, at) => isGlobal(tokens, at, name)));
+}
+
+/** Whether the token is that name, and not a member of something else than `globalThis`. */
+function isGlobal(tokens: readonly Token[], at: number, name: string): boolean {
+  const { kind, text } = tokens[at]!;
+  if (kind !== "word" || text !== name) return false;
+  return tokens[at - 1]?.text !== "." || tokens[at - 2]?.text === "globalThis";
 }
 
 /** What stands between `import` or `export` and its `from "…"`; undefined if it has none. */
