@@ -91,6 +91,10 @@ export class DialedConnection implements Link {
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
   }
 
+  heard(): void {
+    if (this.isUp) this.#liveness.succeeded();
+  }
+
   renew(reason: Error): void {
     const { connection } = this.worker;
     if (connection === undefined) return;

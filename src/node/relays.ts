@@ -125,6 +125,7 @@ function through(link: Link, tail: Route): Link {
       return link.isUp;
     },
     watch: (listener) => link.watch(listener),
+    heard: () => link.heard(),
     renew: (reason) => link.renew(reason),
     [Symbol.dispose]: () => link[Symbol.dispose](),
   };

@@ -55,6 +55,7 @@ export const localLink: Link = {
     listener.up();
     return { [Symbol.dispose]() {} };
   },
+  heard() {},
   renew() {},
   [Symbol.dispose]() {},
 };
@@ -67,6 +68,7 @@ export function borrowed(link: Link): Link {
       return link.isUp;
     },
     watch: (listener: LinkListener) => link.watch(listener),
+    heard: () => link.heard(),
     renew() {},
     [Symbol.dispose]() {},
   };

@@ -212,6 +212,7 @@ export class Inlet implements Disposable {
     const before = this.#liveness.state;
     this.#liveness.succeeded(roundTripMs);
     this.#liveness.condition("PathReachable", true);
+    this.#options.link.heard();
     this.#settled.resolve();
     if (before !== "active") this.#options.changed();
   }

@@ -244,6 +244,7 @@ class Client implements RelayClient {
     if (this.#liveness.state !== "active") log.info("relay.active", { name, roundTripMs });
     this.#liveness.condition("Probed", true);
     this.#liveness.succeeded(roundTripMs);
+    this.#options.link.heard();
     this.#apply({ is: "probeBack" });
   }
 

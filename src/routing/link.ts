@@ -22,6 +22,8 @@ export interface Link extends Disposable {
   readonly isUp: boolean;
   /** Tells the listener of every change, beginning with the present state in this call. */
   watch(listener: LinkListener): Disposable;
+  /** Something came back along the route just now. */
+  heard(): void;
   /** Gives up the present connection, if it has one of its own, and dials again. */
   renew(reason: Error): void;
 }

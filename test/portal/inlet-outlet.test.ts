@@ -24,6 +24,7 @@ const link: Link = {
     listener.up();
     return { [Symbol.dispose]() {} };
   },
+  heard() {},
   renew() {},
   [Symbol.dispose]() {},
 };
@@ -303,9 +304,14 @@ test("only a ping opens a session at an outlet", async () => {
 });
 
 test("an inlet's path is active once the echo at its end answers", async () => {
-  const opened = await inlet();
+  let timesHeard = 0;
+  const heard = () => {
+    timesHeard += 1;
+  };
+  const opened = await inlet(Route.of(outletAddress), { link: { ...link, heard } });
   await opened.settled;
   assert.equal(opened.liveness.state, "active");
+  assert.equal(timesHeard, 1);
   assert.ok(opened.liveness.roundTripMs !== undefined);
 });
 

@@ -281,11 +281,13 @@ test("a probe leaves every five seconds and each round trip is shown, without a 
   const changes = seeker.told.length;
   assert.ok(changes > 0);
   const before = sent.filter((body) => readFrame(body).onward.startsWith("0#forward_to_blue")).length;
+  const { timesHeard } = seeker.link;
 
   await clock.advance(20_000);
 
   const after = sent.filter((body) => readFrame(body).onward.startsWith("0#forward_to_blue")).length;
   assert.equal(after - before, 4);
+  assert.equal(seeker.link.timesHeard - timesHeard, 4);
   assert.equal(seeker.client.status().liveness.lastSuccessTimeMs, firstMs + 20_000);
   assert.equal(seeker.told.length, changes);
 });

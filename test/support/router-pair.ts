@@ -195,6 +195,7 @@ export function connect(dialer: EndOptions, listener: EndOptions): TestConnectio
 export class TestLink implements Link {
   readonly route: Route;
   readonly renewals: Error[] = [];
+  timesHeard = 0;
   /** What happens when somebody asks for a new connection, after the present one was cut. */
   whenRenewed: () => void = () => {};
   readonly #from: Router;
@@ -258,6 +259,10 @@ export class TestLink implements Link {
     if (this.isUp) listener.up();
     else listener.down(new Error("not connected yet"), undefined);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  heard(): void {
+    this.timesHeard += 1;
   }
 
   renew(reason: Error): void {

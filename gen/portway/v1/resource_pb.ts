@@ -169,7 +169,8 @@ export type Liveness = Message<"portway.v1.Liveness"> & {
   failure?: Failure | undefined;
 
   /**
-   * The last time a probe or a real use succeeded; absent if never.
+   * The last time a probe or a real use succeeded; absent if never. For a connection that was accepted, which is not
+   * probed, the time when it was.
    *
    * @generated from field: google.protobuf.Timestamp last_success_time = 5;
    */
