@@ -9,7 +9,8 @@ const hints: Readonly<Record<string, string>> = {
   UDP_CONNECTION_NOT_FOUND: "`portway udp-connection list --at NODE` shows the connections",
   UNRELIABLE_ROUTE: "lead the portal over TCP: UDP carries messages, not streams",
   SERVICE_NOT_FOUND: "`portway service list --at NODE` shows the services",
-  WORKER_NOT_FOUND: "`portway worker list --at NODE` shows the addresses of the node",
+  WORKER_NOT_FOUND:
+    "`portway worker list --at NODE` shows the addresses of a node; `portway message send` begins there with --from NODE",
   RELAY_NOT_FOUND: "`portway relay list --to NODE` shows the relays",
   RELAY_REGISTRATION_NOT_FOUND:
     "`portway relay list --hosted --to NODE` shows the relays that the node hosts",

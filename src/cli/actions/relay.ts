@@ -146,7 +146,11 @@ export async function list(cli: Cli, options: ListOptions): Promise<void> {
     ? forms(await listRegistrations(cli, node), registrationPlain, registrationJson)
     : forms(await listRelays(cli, node), relayPlain, relayJson);
   await cli.output.print({
-    plain: (style) => plain(style) || `The node ${node} ${options.hosted ? "hosts" : "has"} no relays.`,
+    plain: (style) =>
+      plain(style) ||
+      (options.hosted
+        ? `The node ${node} hosts no relays.`
+        : `The node ${node} has no relays. With --hosted: those that it hosts for others.`),
     json,
   });
 }

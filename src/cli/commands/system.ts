@@ -16,7 +16,7 @@ export function describeServe(serve: CliCommand, describing: Describing): void {
       `The API is always served on the Unix socket run/api.sock of PORTWAY_HOME. On TCP every call needs the token
 in the file \`token\` there, or a client certificate; an address that is not loopback needs TLS.
 
-SIGTERM and SIGINT let open sessions finish for 10 s; a second one ends at once.
+SIGTERM and SIGINT let open sessions finish (PORTWAY_DRAIN_MS below); a second one ends at once.
 
 Environment, for a daemon that a command starts as well:
   PORTWAY_API_ADDRESS    as --api-address, several with commas between

@@ -38,7 +38,8 @@ export function relayPlain({ name, spec, status }: Relay, style: Style): string 
   say("Status", livenessPlain(status?.liveness, style));
   if (status?.remoteAddress) say("Reached at", `/service/${status.remoteAddress}`);
   if (status?.route) say("Route", status.route);
-  say("Registered", `${status?.registrations ?? 0n} times`);
+  const registrations = status?.registrations ?? 0n;
+  say("Registered", registrations === 1n ? "once" : `${registrations} times`);
   return lines.join("\n");
 }
 
