@@ -12,7 +12,7 @@ import { formatSocketAddress, type SocketAddress } from "../model/socket-address
 import type { Link } from "../routing/link.js";
 import { PathProbe } from "../routing/path-probe.js";
 import type { Router } from "../routing/router.js";
-import { type PortalMessage, ping } from "./portal-message.js";
+import { type PortalMessage, ping, saysThatItAnswers } from "./portal-message.js";
 import { Session, type SessionLimits, sessionLimits } from "./session.js";
 import { SessionCounts } from "./session-counts.js";
 import { TcpStream } from "./tcp-stream.js";
@@ -147,7 +147,7 @@ export class Inlet implements Disposable {
           this.#probe.used();
           this.#pathIsGood(undefined);
           this.#met("connected");
-          session.open(received.return.keep());
+          session.open(received.return.keep(), saysThatItAnswers(received.payload));
           return true;
         },
         remoteEnded: (hadData) => {

@@ -8,7 +8,7 @@ import { Route } from "../model/route.js";
 import { formatSocketAddress, type SocketAddress } from "../model/socket-address.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Outcome, Worker } from "../routing/worker.js";
-import { disconnect, kind, pong } from "./portal-message.js";
+import { disconnect, kind, pong, saysThatItAnswers } from "./portal-message.js";
 import { Session, type SessionEnd, type SessionLimits, sessionLimits } from "./session.js";
 import { SessionCounts } from "./session-counts.js";
 import { TcpStream } from "./tcp-stream.js";
@@ -100,7 +100,8 @@ export class Outlet implements Worker, Disposable {
     return undefined;
   }
 
-  #open({ entrance }: Message, back: Route): void {
+  #open({ entrance, payload }: Message, back: Route): void {
+    const farAnswers = saysThatItAnswers(payload);
     const { router, target, log } = this.#options;
     const connectTimeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs;
     const { counts } = this;
@@ -127,7 +128,7 @@ export class Outlet implements Worker, Disposable {
       counts.sessionFailed(reason === "refused" ? "target_refused" : "target_timed_out");
       this.#met(reason, `can't connect to ${formatSocketAddress(target)}: ${why}`);
       session.signal(pong, back);
-      session.open(back);
+      session.open(back, farAnswers);
       session.close();
     };
     const timer = setTimeout(
@@ -141,7 +142,7 @@ export class Outlet implements Worker, Disposable {
       counts.sessionOpened();
       this.#met("connected", "");
       if (typeof session.signal(pong, back) === "string") session.close();
-      else session.open(back);
+      else session.open(back, farAnswers);
     };
     session.attach(TcpStream.dial(target, session, opened, this.#options.plainSockets));
     log.debug("session.opening", { outlet: this.#options.address.text });

@@ -12,8 +12,11 @@ export const kind = { ping: 0, pong: 1, disconnect: 2, payload: 3 } as const;
  */
 export const maxDataBytes = 42.5 * 1024;
 
-export const ping = Buffer.of(kind.ping);
-export const pong = Buffer.of(kind.pong);
+/** In the byte behind a ping or a pong: whoever sends it answers a ping in an open session, which Ockam's ends do not. */
+const answers = 1;
+
+export const ping = Buffer.of(kind.ping, answers);
+export const pong = Buffer.of(kind.pong, answers);
 export const disconnect = Buffer.of(kind.disconnect);
 
 export type PortalMessage =
@@ -71,6 +74,11 @@ function decodeData(bytes: Buffer, start: number, end: number): PortalMessage {
 }
 
 const views = new RecentViews();
+
+/** Whether the end that this ping or pong came from answers pings in an open session. */
+export function saysThatItAnswers(signal: Buffer): boolean {
+  return ((signal[1] ?? 0) & answers) !== 0;
+}
 
 /** The most bytes of head that payloadInPlace writes. */
 export const maxPayloadHeadBytes = 4;

@@ -45,7 +45,7 @@ export type SessionEnd =
   | "local_failed" // the local socket broke
   | "route_failed" // messages can't be sent along the route any more
   | "stalled" // the local program took nothing for too long
-  | "silent" // the far end, which answered once, does so no more
+  | "silent" // the far end, which said that it answers, does not
   | "protocol" // the far end broke the protocol
   | "closed"; // from outside
 
@@ -73,12 +73,12 @@ export interface SessionOptions {
 /** How long the answer to a ping is waited for after its session was given up, so that the far end hears of that. */
 const lateAnswerMs = 30_000;
 
-/** When an open session first asks its far end whether it is there, and how often it looks from then on. */
-const firstLookMs = 2_000;
+/** When an open session counts as one that lasts, and how often it looks from then on whether its far end is there. */
+const lastingMs = 2_000;
 const lookMs = 8_000;
 /**
- * So many looks in a row at which nothing had come, and a far end that is known to answer is gone: sooner than a link is
- * given up that stands still and says that it lives. Behind data that we send, a question may be on its way for long.
+ * So many looks in a row at which nothing had come, and a far end that answers is gone: sooner than a link is given up
+ * that stands still and says that it lives. Behind data that we send, a question may be on its way for long.
  */
 const maxSilentLooks = 3;
 const maxSilentLooksBehindData = 5;
@@ -129,7 +129,6 @@ export class Session implements Worker, LocalStreamUser {
   /** What had come over the connection at the last look. */
   #receivedBytes = 0;
   #neighbourAnswered = false;
-  #answers = false;
   #expectedCounter = 0;
   #hadData = false;
 
@@ -166,12 +165,12 @@ export class Session implements Worker, LocalStreamUser {
     return outcome;
   }
 
-  /** The other end is at the end of `remote`: data may flow. */
-  open(remote: Route): void {
+  /** The other end is at the end of `remote`: data may flow. `answers`: it says that it answers pings from now on. */
+  open(remote: Route, answers: boolean): void {
     if (this.#state !== "opening") return;
     this.#remote = remote;
     this.#state = "open";
-    this.#looking = setTimeout(() => this.#firstLook(), firstLookMs).unref();
+    this.#looking = setTimeout(() => this.#lasts(answers), lastingMs).unref();
     this.#stream?.resume();
   }
 
@@ -202,7 +201,6 @@ export class Session implements Worker, LocalStreamUser {
         // What waits for room speaks for us as well.
         return this.#unsent.length > 0 ? undefined : this.#tell(pong);
       case "pong":
-        this.#answers = true;
         return undefined;
       case "payload":
         return this.#data(said.data, said.counter, message.backing);
@@ -292,10 +290,9 @@ export class Session implements Worker, LocalStreamUser {
 
   // ---- is the far end there?
 
-  #firstLook(): void {
+  #lasts(farAnswers: boolean): void {
     this.#stream?.keepAlive();
-    this.#tell(ping);
-    this.#looking = setInterval(() => this.#look(), lookMs).unref();
+    if (farAnswers) this.#looking = setInterval(() => this.#look(), lookMs).unref();
   }
 
   /** A far end whose node is gone says nothing of it, and what is sent to it is dropped on the way. */
@@ -314,9 +311,7 @@ export class Session implements Worker, LocalStreamUser {
     if (this.#silentLooks === 0) return;
     const behindOwn = this.#sent ? maxSilentLooksBehindData : maxSilentLooks;
     if (this.#silentLooks >= (isBehindTraffic ? maxSilentLooksBehindTraffic : behindOwn)) {
-      // One that has never answered is an Ockam end, which does not: it is not asked any more.
-      if (this.#answers) this.#end("silent", "reset");
-      else clearInterval(this.#looking);
+      this.#end("silent", "reset");
       return;
     }
     this.#tell(ping);

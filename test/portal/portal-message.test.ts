@@ -11,6 +11,7 @@ import {
   payloadInPlace,
   ping,
   pong,
+  saysThatItAnswers,
 } from "../../src/portal/portal-message.js";
 
 const hex = (text: string): Buffer => Buffer.from(text.replaceAll(" ", ""), "hex");
@@ -21,8 +22,18 @@ function encodeData(data: Buffer): Buffer {
   return payloadInPlace(memory, at, data.byteLength, at, undefined).payload;
 }
 
-test("signals are one byte each", () => {
-  assert.deepEqual([ping, pong, disconnect], [hex("00"), hex("01"), hex("02")]);
+test("a ping and a pong say that we answer pings, a disconnect nothing", () => {
+  assert.deepEqual([ping, pong, disconnect], [hex("00 01"), hex("01 01"), hex("02")]);
+  const saying = ["00 01", "01 01", "01 03", "00 ff aabb"];
+  const silent = ["00", "01", "00 00", "01 02", "00 fe 01"];
+  assert.deepEqual(
+    saying.map((text) => saysThatItAnswers(hex(text))),
+    saying.map(() => true),
+  );
+  assert.deepEqual(
+    silent.map((text) => saysThatItAnswers(hex(text))),
+    silent.map(() => false),
+  );
 });
 
 test("the payload of the example session is 03 02 6869", () => {

@@ -49,7 +49,9 @@ let sent: string[];
 let answer: () => Outcome;
 let end: SessionEnd | undefined;
 
-beforeEach(() => {
+beforeEach(setUp);
+
+function setUp(): void {
   router = new Router({ policy: defaultAccessPolicy, log: silentLog });
   sent = [];
   answer = () => undefined;
@@ -67,7 +69,9 @@ beforeEach(() => {
   );
   stream = new FakeStream();
   session = make(Route.of(far));
-});
+}
+
+const hex = (payload: Buffer): string => payload.toString("hex");
 
 function make(
   _remote: Route,
@@ -113,7 +117,7 @@ const payloadOf = (text: string): string =>
 
 test("the local program is not read before the session is open", () => {
   assert.equal(stream.resumed, 0);
-  session.open(remote);
+  session.open(remote, true);
   assert.equal(stream.resumed, 1);
 });
 
@@ -123,11 +127,11 @@ test("a ping that had to wait for room does not start the reading of the local p
   session.signal(ping, Route.of(far));
   answer = () => undefined;
   gate.open();
-  assert.deepEqual([sent, stream.resumed], [["00"], 0]);
+  assert.deepEqual([sent, stream.resumed], [[hex(ping)], 0]);
 });
 
 test("data goes both ways once it is open", () => {
-  session.open(remote);
+  session.open(remote, true);
   assert.equal(local("hi"), true);
   assert.deepEqual(sent, [payloadOf("hi")]);
   assert.equal(incoming(payloadOf("yo")), undefined);
@@ -136,7 +140,7 @@ test("data goes both ways once it is open", () => {
 
 test("what the route does not take is kept, the program is not read, and all goes on in order", () => {
   const gate = createTestGate();
-  session.open(remote);
+  session.open(remote, true);
   answer = () => gate;
   assert.equal(local("one"), false);
   answer = () => undefined;
@@ -152,7 +156,7 @@ test("a session is over only when its last word has left, or can't leave any mor
   for (const outcome of [undefined, "not_connected"] as const) {
     const gate = createTestGate();
     session = make(remote);
-    session.open(remote);
+    session.open(remote, true);
     end = undefined;
     answer = () => gate;
     session.ended();
@@ -167,7 +171,7 @@ test("a session is over only when its last word has left, or can't leave any mor
 
 test("a gate that closes again is waited at again, and nothing is doubled", () => {
   const gate = createTestGate();
-  session.open(remote);
+  session.open(remote, true);
   answer = () => gate;
   local("one");
   gate.open();
@@ -179,7 +183,7 @@ test("a gate that closes again is waited at again, and nothing is doubled", () =
 });
 
 test("the end of the local program is told to the other end, once", () => {
-  session.open(remote);
+  session.open(remote, true);
   session.ended();
   session.ended();
   assert.deepEqual(sent, ["02"]);
@@ -188,7 +192,7 @@ test("the end of the local program is told to the other end, once", () => {
 });
 
 test("a disconnect writes what there is and closes, and is not answered", () => {
-  session.open(remote);
+  session.open(remote, true);
   incoming(payloadOf("last"));
   incoming("02");
   assert.deepEqual([stream.written, stream.end_, sent, end], [["last"], "end", [], "remote_ended"]);
@@ -196,7 +200,7 @@ test("a disconnect writes what there is and closes, and is not answered", () => 
 
 /** A session that the far end has ended, with more queued than the program has taken. */
 function lingering(): void {
-  session.open(remote);
+  session.open(remote, true);
   incoming(payloadOf("last"));
   stream.queuedBytes = 4;
   incoming("02");
@@ -237,7 +241,7 @@ test("a session that lingers is given up at once when it is closed from outside"
 });
 
 test("a local program that does not read stops the connection, and is cut off after the limit", async () => {
-  session.open(remote);
+  session.open(remote, true);
   stream.queuedBytes = 100;
   const gate = incoming(payloadOf("more"));
   assert.ok(typeof gate === "object");
@@ -246,7 +250,7 @@ test("a local program that does not read stops the connection, and is cut off af
 });
 
 test("a program that reads again lets the connection go on", async () => {
-  session.open(remote);
+  session.open(remote, true);
   stream.queuedBytes = 100;
   const gate = incoming(payloadOf("more"));
   assert.ok(typeof gate === "object");
@@ -259,7 +263,7 @@ test("a program that reads again lets the connection go on", async () => {
 });
 
 test("where all sessions together keep too much, one takes data only when nothing waits for its program", async () => {
-  session.open(remote);
+  session.open(remote, true);
   const others = 256 * 1024 * 1024;
   localQueues.changed(others);
   try {
@@ -283,7 +287,7 @@ test("where all sessions together keep too much, one takes data only when nothin
 });
 
 test("counters are checked when they come: first 0, then one more each, and 0 after 65535", () => {
-  session.open(remote);
+  session.open(remote, true);
   assert.equal(incoming(`${payloadOf("a")}010000`), undefined);
   assert.equal(incoming(`${payloadOf("b")}010100`), undefined);
   assert.equal(incoming(payloadOf("c")), undefined);
@@ -293,14 +297,14 @@ test("counters are checked when they come: first 0, then one more each, and 0 af
 
 test("messages that do not belong to the state are dropped and change nothing", () => {
   assert.equal(incoming(payloadOf("early")), "unexpected");
-  session.open(remote);
+  session.open(remote, true);
   assert.equal(incoming("09"), "malformed_payload");
   assert.equal(incoming(payloadOf("x"), Route.of(session.address, far)), "unexpected");
   assert.deepEqual([stream.written, end], [[], undefined]);
 });
 
 test("a route that can't be taken ends the session with a reset", () => {
-  session.open(remote);
+  session.open(remote, true);
   answer = () => "not_connected";
   assert.equal(local("lost"), false);
   assert.deepEqual([end, stream.end_], ["route_failed", "reset"]);
@@ -335,34 +339,40 @@ test("a disconnect before the pong ends an opening session with a reset", () => 
 });
 
 test("a ping in an open session is answered, so that the other end knows of us", () => {
-  session.open(remote);
+  session.open(remote, true);
   assert.equal(incoming("00"), undefined);
-  assert.deepEqual(sent, ["01"]);
+  assert.deepEqual(sent, [hex(pong)]);
 });
 
-test("a far end that answered once and is silent at three looks ends the session with a reset", (t) => {
+test("a far end that is silent at three looks ends the session with a reset, also one that was young", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  session.open(remote);
-  t.mock.timers.tick(2_000);
-  assert.deepEqual(sent, ["00"]);
-  assert.equal(incoming("01"), undefined);
-  for (let look = 0; look < 3; look += 1) t.mock.timers.tick(8_000);
-  assert.deepEqual([sent, end], [["00", "00", "00"], undefined]);
-  t.mock.timers.tick(8_000);
-  assert.deepEqual([end, stream.end_], ["silent", "reset"]);
+  for (const heard of [false, true]) {
+    setUp();
+    session.open(remote, true);
+    t.mock.timers.tick(2_000);
+    if (heard) {
+      assert.equal(incoming("01"), undefined);
+      t.mock.timers.tick(8_000);
+    }
+    assert.deepEqual(sent, []);
+    for (let look = 0; look < 2; look += 1) t.mock.timers.tick(8_000);
+    assert.deepEqual([sent, end], [[hex(ping), hex(ping)], undefined]);
+    t.mock.timers.tick(8_000);
+    assert.deepEqual([end, stream.end_], ["silent", "reset"]);
+  }
 });
 
-test("a far end that never answers, as Ockam's, is soon not asked any more, and the session stays", (t) => {
+test("a far end that does not say that it answers, as Ockam's, is not asked, and the session stays", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  session.open(remote);
+  session.open(remote, false);
   t.mock.timers.tick(2_000);
   for (let look = 0; look < 20; look += 1) t.mock.timers.tick(8_000);
-  assert.deepEqual([sent, end], [["00", "00", "00"], undefined]);
+  assert.deepEqual([sent, end], [[], undefined]);
 });
 
 test("data counts as an answer, and while data is sent the far end has longer", (t) => {
   t.mock.timers.enable({ apis: ["setTimeout", "setInterval"] });
-  session.open(remote);
+  session.open(remote, true);
   t.mock.timers.tick(2_000);
   incoming("01");
   t.mock.timers.tick(8_000);
@@ -378,7 +388,7 @@ test("data counts as an answer, and while data is sent the far end has longer", 
   assert.equal(end, "silent");
 });
 
-/** A session whose far end answered once over a connection, and is asked whether it is there from then on. */
+/** A session whose far end was heard once over a connection. */
 function openOver(
   arrival: Partial<Arrival>,
   there = new Router({ policy: defaultAccessPolicy, log: silentLog }),
@@ -387,7 +397,7 @@ function openOver(
   const { dialer } = connect({ router, by }, { router: there, by });
   Object.defineProperties(dialer, Object.getOwnPropertyDescriptors(arrival));
   session.signal(ping, Route.of(dialer.address, far));
-  session.open(Route.of(dialer.address, far));
+  session.open(Route.of(dialer.address, far), true);
   const received = { onward: Route.of(session.address), return: Route.of(far), payload: pong };
   assert.equal(router.receive(Message.of({ ...received, entrance: dialer }), dialer), undefined);
 }
@@ -454,7 +464,7 @@ test("the end of the connection that it hears from ends it with a reset", () => 
   const by = "node_listener";
   const { dialer } = connect({ router, by }, { router: there, by });
   session.signal(ping, Route.of(dialer.address, far));
-  session.open(remote);
+  session.open(remote, true);
   dialer.lose();
   assert.deepEqual([end, stream.end_], ["route_failed", "reset"]);
   assert.equal(router.find(session.address), undefined);
@@ -463,8 +473,8 @@ test("the end of the connection that it hears from ends it with a reset", () => 
 test("a pong that comes after its session was given up is answered with a disconnect, once", () => {
   session.signal(ping, Route.of(far));
   session.close();
-  assert.deepEqual(sent, ["00"]);
+  assert.deepEqual(sent, [hex(ping)]);
   assert.equal(incoming("01"), undefined);
-  assert.deepEqual(sent, ["00", "02"]);
+  assert.deepEqual(sent, [hex(ping), hex(disconnect)]);
   assert.equal(router.find(session.address), undefined);
 });
