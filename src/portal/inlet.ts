@@ -130,6 +130,7 @@ export class Inlet implements Disposable {
     const { router, clock } = this.#options;
     const openTimeoutMs = this.#options.openTimeoutMs ?? defaultOpenTimeoutMs;
     const { counts } = this;
+    const number = counts.sessionBegan();
     let openedAtMs: number | undefined;
     let place: Disposable | undefined;
     const session = new Session({
@@ -146,21 +147,21 @@ export class Inlet implements Disposable {
           counts.sessionOpened();
           this.#probe.used();
           this.#pathIsGood(undefined);
-          this.#met("connected");
+          this.#met(number, "connected");
           session.open(received.return.keep(), saysThatItAnswers(received.payload));
           return true;
         },
         remoteEnded: (hadData) => {
           if (hadData || openedAtMs === undefined || clock.monotonicMs() - openedAtMs >= refusalMs)
             return "end";
-          this.#failed("refused", "target_refused");
+          this.#failed(number, "refused", "target_refused");
           return "reset";
         },
         ended: (end) => {
           clearTimeout(timer);
           place?.[Symbol.dispose]();
           if (openedAtMs !== undefined) counts.sessionEnded(end);
-          else if (end === "remote_ended") this.#failed("refused", "target_refused");
+          else if (end === "remote_ended") this.#failed(number, "refused", "target_refused");
           if (end === "silent") counts.sessionFailed("silent");
           if (end === "stalled")
             this.#options.log.warn("session.stalled", { inlet: formatSocketAddress(this.bound) });
@@ -170,7 +171,7 @@ export class Inlet implements Disposable {
     const stream = TcpStream.accepted(accepted, session);
     session.attach(stream);
     const timer = setTimeout(() => {
-      this.#failed("timed_out", "timed_out");
+      this.#failed(number, "timed_out", "timed_out");
       session.close();
     }, openTimeoutMs);
     if (this.#sessions.size >= (this.#options.maxSessions ?? defaultMaxSessions)) {
@@ -181,19 +182,19 @@ export class Inlet implements Disposable {
     place = this.#sessions.add(session);
     const outcome = session.signal(ping, this.route);
     if (typeof outcome !== "string") return;
-    this.#failed("unroutable", "unroutable");
+    this.#failed(number, "unroutable", "unroutable");
     session.close();
   }
 
-  #failed(outcome: "refused" | "timed_out" | "unroutable", reason: string): void {
+  #failed(session: number, outcome: "refused" | "timed_out" | "unroutable", reason: string): void {
     this.counts.sessionFailed(reason);
-    this.#met(outcome);
+    this.#met(session, outcome);
   }
 
-  #met(outcome: "connected" | "refused" | "timed_out" | "unroutable"): void {
+  #met(session: number, outcome: "connected" | "refused" | "timed_out" | "unroutable"): void {
     const differs = outcome !== this.counts.outcome;
-    this.counts.met(outcome, this.#options.clock.wallMs());
-    if (!differs) return;
+    const isNews = this.counts.met(session, outcome, this.#options.clock.wallMs());
+    if (!isNews || !differs) return;
     const error = new PortwayError("connect_failed", explained[outcome]);
     this.#liveness.condition("TargetReachable", outcome === "connected", error);
     this.#options.changed();

@@ -105,6 +105,7 @@ export class Outlet implements Worker, Disposable {
     const { router, target, log } = this.#options;
     const connectTimeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs;
     const { counts } = this;
+    const number = counts.sessionBegan();
     let connected = false;
     const session = new Session({
       router,
@@ -126,7 +127,7 @@ export class Outlet implements Worker, Disposable {
     const failed = (why: string, reason: "refused" | "timed_out"): void => {
       clearTimeout(timer);
       counts.sessionFailed(reason === "refused" ? "target_refused" : "target_timed_out");
-      this.#met(reason, `can't connect to ${formatSocketAddress(target)}: ${why}`);
+      this.#met(number, reason, `can't connect to ${formatSocketAddress(target)}: ${why}`);
       session.signal(pong, back);
       session.open(back, farAnswers);
       session.close();
@@ -140,7 +141,7 @@ export class Outlet implements Worker, Disposable {
       connected = true;
       clearTimeout(timer);
       counts.sessionOpened();
-      this.#met("connected", "");
+      this.#met(number, "connected", "");
       if (typeof session.signal(pong, back) === "string") session.close();
       else session.open(back, farAnswers);
     };
@@ -148,11 +149,11 @@ export class Outlet implements Worker, Disposable {
     log.debug("session.opening", { outlet: this.#options.address.text });
   }
 
-  #met(outcome: "connected" | "refused" | "timed_out", error: string): void {
+  #met(session: number, outcome: "connected" | "refused" | "timed_out", error: string): void {
     const { clock, log, changed, address } = this.#options;
     const differs = outcome !== this.counts.outcome || error !== this.counts.lastError;
-    this.counts.met(outcome, clock.wallMs(), error);
-    if (!differs) return;
+    const isNews = this.counts.met(session, outcome, clock.wallMs(), error);
+    if (!isNews || !differs) return;
     if (error !== "") log.warn("outlet.target_failed", { outlet: address.text, error });
     changed();
   }

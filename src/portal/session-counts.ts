@@ -15,6 +15,9 @@ export type TargetOutcome = "none" | "connected" | "refused" | "timed_out" | "un
 
 export class SessionCounts {
   readonly #failed: Record<string, number> = {};
+  #began = 0;
+  /** Which session `#outcome` is of. */
+  #outcomeOf = 0;
   #open = 0;
   #opened = 0;
   #stalled = 0;
@@ -59,6 +62,12 @@ export class SessionCounts {
     this.#bytesOut += count;
   }
 
+  /** A session begins; its number. */
+  sessionBegan(): number {
+    this.#began += 1;
+    return this.#began;
+  }
+
   sessionOpened(): void {
     this.#open += 1;
     this.#opened += 1;
@@ -73,9 +82,13 @@ export class SessionCounts {
     this.#failed[reason] = (this.#failed[reason] ?? 0) + 1;
   }
 
-  met(outcome: TargetOutcome, timeMs: number, error = ""): void {
+  /** What the session met. False if one that began later has met something already: that tells more of the target. */
+  met(session: number, outcome: TargetOutcome, timeMs: number, error = ""): boolean {
+    if (session < this.#outcomeOf) return false;
+    this.#outcomeOf = session;
     this.#outcome = outcome;
     this.#outcomeTimeMs = timeMs;
     this.#lastError = error;
+    return true;
   }
 }

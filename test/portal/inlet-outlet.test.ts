@@ -271,6 +271,27 @@ test("a session that nobody answers ends at its deadline", async () => {
   assert.deepEqual(opened.counts.view().failed, { timed_out: 1 });
 });
 
+test("a session that nobody answered says nothing of the target once a later one has met it", async () => {
+  let pings = 0;
+  const worker = {
+    handle({ return: onward }: Message): Outcome {
+      pings += 1;
+      if (pings === 1) return undefined;
+      return router.forward(Message.of({ onward, return: Route.of(outletAddress), payload: pong }));
+    },
+  };
+  router.register(outletAddress, worker, { kind: "outlet" });
+  const opened = await inlet(Route.of(outletAddress), { openTimeoutMs: 100 });
+  const first = talk(opened.bound.port, "hello");
+  while (pings === 0) await new Promise(setImmediate);
+  const client = net.connect(opened.bound.port, "127.0.0.1");
+  undo.push(() => void client.destroy());
+  while (opened.counts.outcome !== "connected") await new Promise(setImmediate);
+  assert.equal((await first).error, "ECONNRESET");
+  assert.deepEqual(opened.counts.view().failed, { timed_out: 1 });
+  assert.equal(opened.counts.outcome, "connected");
+});
+
 test("a route that can't be taken resets the client at once", async () => {
   const opened = await inlet(Route.of(Address.local("nobody")));
   assert.equal((await talk(opened.bound.port, "hello")).error, "ECONNRESET");
