@@ -58,7 +58,7 @@ export async function runDaemon({ config, version, createEngine }: DaemonOptions
   using ending = new Ending();
   const held: Held = {};
   const { drainTimeoutMs, autostarted } = config;
-  const atExit = (): void => leave(held, config);
+  const atExit = (): void => leave(held);
   handleProcessEvents({ ending, logs, log, drainTimeoutMs, atExit, hasStderr: !autostarted });
 
   const scope = new Scope();
@@ -100,6 +100,8 @@ export async function runDaemon({ config, version, createEngine }: DaemonOptions
 /** What must be given back even if the process ends without an order. */
 interface Held {
   lock?: HomeLock;
+  /** The Unix socket, once it is bound: what was at its path before is not ours to remove. */
+  socketPath?: string;
 }
 
 interface Setting {
@@ -128,7 +130,7 @@ async function start(options: DaemonOptions, { scope, ending, logs, held }: Sett
     onWait: (holderPid) => logs.announcement("daemon.waiting", { holderPid }),
     signal: ending.signal,
   });
-  scope.defer(() => leave(held, config));
+  scope.defer(() => leave(held));
   scope.defer(watchHome(held.lock, options, { ending, log }));
   const manager = config.notify === undefined ? noServiceManager : createServiceManager(config.notify, log);
   scope.own(manager);
@@ -162,6 +164,7 @@ async function start(options: DaemonOptions, { scope, ending, logs, held }: Sett
     );
   }
   await api.listenUnix(home.socketPath);
+  held.socketPath = home.socketPath;
   ending.signal.throwIfAborted();
   return { engine, api, manager, apiAddresses };
 }
@@ -218,12 +221,12 @@ async function closed(scope: Scope, log: Log): Promise<void> {
 }
 
 /** Gives the home back. The socket goes first: while the lock is ours, nobody else's can be there. */
-function leave(held: Held, { home }: Config): void {
-  const { lock } = held;
+function leave(held: Held): void {
+  const { lock, socketPath } = held;
   delete held.lock;
   if (lock === undefined || lock.isLost) return;
   try {
-    rmSync(home.socketPath, { force: true });
+    if (socketPath !== undefined) rmSync(socketPath, { force: true });
     lock.release();
   } catch {
     // the home is gone, or is no longer ours to touch

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   renameSync,
@@ -257,6 +258,32 @@ test("nothing of a home that can't be used is touched", async (t) => {
   }
   assert.equal(existsSync(join(elsewhere, "run")), false);
   assert.equal(existsSync(join(open, "run")), false);
+});
+
+test("what is at the path of the socket is left there by a daemon that can't have it", async (t) => {
+  const homes = ["file", "link", "foreign"].map((name) => join(temporaryDirectory(t), name));
+  const [file, link, foreign] = homes.map((home) => join(home, "run", "api.sock")) as [
+    string,
+    string,
+    string,
+  ];
+  for (const home of homes) mkdirSync(join(home, "run"), { recursive: true, mode: 0o700 });
+  writeFileSync(file, "precious");
+  symlinkSync("nowhere", link);
+  const server = net.createServer((socket) => socket.destroy()).listen(foreign);
+  t.after(() => server.close());
+  for (const [home, exitCode, text] of [
+    [homes[0]!, 78, /api\.sock is there and is not a socket/],
+    [homes[1]!, 78, /api\.sock is there and is not a socket/],
+    [homes[2]!, 69, /another process serves the API socket/],
+  ] as const) {
+    const daemon = startDaemon(t, {}, home);
+    assert.equal(await daemon.exited, exitCode, home);
+    assert.match(daemon.stderr, text);
+    assert.ok(lstatSync(daemon.home.socketPath), home);
+    assert.equal(existsSync(daemon.home.lockPath), false);
+  }
+  assert.equal(readFileSync(file, "utf8"), "precious");
 });
 
 test("a token file that others can read is refused with 78", async (t) => {
