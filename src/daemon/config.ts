@@ -52,7 +52,7 @@ export interface NotifyConfig {
   readonly searchPath: string;
 }
 
-/** With what comes after the drain (the API's last calls), a signal ends the process within 10 s. */
+/** With what may come after the drain (1.25 s, see daemon.ts), a signal ends the process within 10 s. */
 const defaults = { logLevel: "info", idleTimeoutMs: 5_000, drainTimeoutMs: 8_500 } as const;
 
 /**

@@ -28,8 +28,11 @@ export interface DaemonOptions {
 
 /** How long a daemon that ends may keep the home from the next one. */
 const lockWaitMs = 15_000;
-/** What is under way in the API when the sessions have ended. */
+/** What is under way in the API when the sessions have ended: out of the time of the drain, and a little beyond it. */
 const apiGraceMs = 1_000;
+const leastApiGraceMs = 200;
+/** All that comes when the time of the drain is over: the API's last calls, closing, what sockets still send. */
+const afterDrainMs = 1_250;
 /** Closing what is drained takes milliseconds; this is for what should never happen. */
 const closeTimeoutMs = 5_000;
 const flushTimeoutMs = 1_000;
@@ -76,6 +79,7 @@ export async function runDaemon({ config, version, createEngine }: DaemonOptions
     await daemon.manager.ready(`serving ${config.home.socketPath}`);
     const cause = await ending.begun;
     logs.announcement("daemon.ending", { ...cause });
+    void ending.overdue.then(() => cutOffAfter(afterDrainMs, log));
     await Promise.all([daemon.manager.stopping(), drained(daemon.engine, cause.drainTimeoutMs, ending)]);
     if (cause.why === "home_lost") {
       // To close the API in order would remove the socket at its path, which may be another daemon's by now.
@@ -83,7 +87,7 @@ export async function runDaemon({ config, version, createEngine }: DaemonOptions
       await stdout?.flush(flushTimeoutMs);
       process.exit(exitCodes.unavailable);
     }
-    await daemon.api.close({ graceMs: apiGraceMs });
+    await daemon.api.close({ graceMs: Math.min(apiGraceMs, Math.max(leastApiGraceMs, ending.leftMs)) });
   } catch (error) {
     if (ending.signal.aborted && error === ending.signal.reason) return exitCodes.stopped;
     log.error("daemon.failed", { error });
@@ -201,6 +205,14 @@ function idleExit(config: Config, engine: Engine, ending: Ending): IdleExit {
 /** The API stays open meanwhile, so that a client can see what is still going on. */
 function drained(engine: Engine, timeoutMs: number, ending: Ending): Promise<void> {
   return Promise.race([engine.drain(timeoutMs), ending.overdue]);
+}
+
+/** Who waits for the process counts on its end, whatever may hold it. */
+function cutOffAfter(timeoutMs: number, log: Log): void {
+  setTimeout(() => {
+    log.warn("daemon.cut_off", { timeoutMs, resources: process.getActiveResourcesInfo() });
+    process.exit(exitCodes.stopped);
+  }, timeoutMs).unref();
 }
 
 async function closed(scope: Scope, log: Log): Promise<void> {

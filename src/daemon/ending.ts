@@ -38,6 +38,11 @@ export class Ending implements Disposable {
     return this.#overdue.promise;
   }
 
+  /** What is left of the shortest of the drain timeouts; negative when it is over. */
+  get leftMs(): number {
+    return this.#endMs - performance.now();
+  }
+
   begin(cause: EndCause): void {
     const endMs = performance.now() + cause.drainTimeoutMs;
     if (endMs < this.#endMs) {

@@ -16,7 +16,7 @@ export type JsonLine = Readonly<Record<string, unknown>> & { readonly event: str
 
 export interface DaemonOptions {
   readonly flags?: Omit<ServeFlags, "home">;
-  readonly behaviour?: "stuck" | "crash" | "reject";
+  readonly behaviour?: "stuck" | "stubborn" | "crash" | "reject";
   readonly environment?: Readonly<Record<string, string>>;
 }
 

@@ -3,7 +3,7 @@ import { FakeEngine } from "../support/fake-engine.js";
 
 /**
  * A daemon on an engine that routes nothing: `node daemon-program.js <flags as JSON> [behaviour]`. Behaviours of the
- * engine: "stuck" never drains, "crash" and "reject" fail on the first call.
+ * engine: "stuck" never drains, "stubborn" never ends at all and holds the process, "crash" and "reject" fail on the first call.
  */
 const [flags = "{}", behaviour] = process.argv.slice(2);
 
@@ -13,6 +13,13 @@ process.exitCode = await runDaemonProcess({
     const engine = new FakeEngine();
     log("n1").info("node.made", { token: "never-to-be-seen", path: logPath("n1") });
     if (behaviour === "stuck") Object.assign(engine, { drain: () => new Promise(() => {}) });
+    if (behaviour === "stubborn") {
+      const never = (): Promise<never> => new Promise(() => {});
+      Object.assign(engine, { drain: never, close: never });
+      engine.onSend = (_request, { signal }) =>
+        new Promise((_resolve, reject) => signal!.addEventListener("abort", () => reject(signal!.reason)));
+      setInterval(() => {}, 1_000);
+    }
     if (behaviour === "crash") {
       engine.onCall = () => {
         setImmediate(() => {

@@ -97,6 +97,26 @@ test("Drain answers, is seen by others while sessions are open, and ends the pro
   assert.equal(await daemon.exited, 0);
 });
 
+test("whatever is under way and holds it, a daemon ends soon after its drain, and tells its callers", async (t) => {
+  const daemon = startDaemon(t, { behaviour: "stubborn", environment: { PORTWAY_DRAIN_MS: "300" } });
+  await daemon.ready;
+  using client = daemon.client();
+  const sent = assert.rejects(client.messages.sendMessage({ to: "/service/echo" }), /unavailable.* before/);
+  const watch = client.nodes.watchNodes({})[Symbol.asyncIterator]();
+  await watch.next();
+  const startMs = performance.now();
+  daemon.kill("SIGTERM");
+  assert.equal(await daemon.exited, 0);
+  const tookMs = performance.now() - startMs;
+  await sent;
+  await assert.rejects(async () => {
+    while ((await watch.next()).done !== true);
+  }, /unavailable/);
+  assert.ok(tookMs < 4_000, `${tookMs} ms`);
+  assert.equal(daemon.lines.at(-1)?.event, "daemon.cut_off");
+  assert.equal(existsSync(daemon.home.lockPath), false);
+});
+
 test("a signal shortens a longer Drain to the drain of a signal", async (t) => {
   const daemon = startDaemon(t, { behaviour: "stuck", environment: { PORTWAY_DRAIN_MS: "50" } });
   await daemon.ready;

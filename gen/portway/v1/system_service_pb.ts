@@ -244,8 +244,9 @@ export const SystemService: GenService<{
     output: typeof GetServerInfoResponseSchema;
   },
   /**
-   * Stops accepting, lets open portal sessions finish until the timeout, then ends the process. Returns when draining
-   * has begun. Streams and calls that still wait at the end are UNAVAILABLE (DRAINING).
+   * Stops accepting, lets open portal sessions finish until the timeout, then ends the process: 1.25 s after the timeout
+   * at the latest. Returns when draining has begun. Streams and calls that still wait at the end are UNAVAILABLE
+   * (DRAINING).
    *
    * @generated from rpc portway.v1.SystemService.Drain
    */
