@@ -21,7 +21,7 @@ export interface AllowedHosts {
   readonly names: readonly string[];
   /** The host that the listener was asked to bind; undefined for a Unix socket. */
   readonly boundHost?: string;
-  /** A name that the server's certificate is for is one of its own. */
+  /** A name or address that the server's certificate is for is one of its own. */
   readonly certificate?: X509Certificate;
 }
 
@@ -39,7 +39,12 @@ export function hostCheck(
     isLoopback(host) ||
     names.has(host) ||
     host === plainAddress(localAddress) ||
-    (isIP(host) === 0 && allowed.certificate?.checkHost(host) !== undefined);
+    isCertified(host, allowed.certificate);
+}
+
+function isCertified(host: string, certificate: X509Certificate | undefined): boolean {
+  const found = isIP(host) === 0 ? certificate?.checkHost(host) : certificate?.checkIP(host);
+  return found !== undefined;
 }
 
 /** `::ffff:192.0.2.1` is 192.0.2.1 that arrived at a dual-stack socket. */

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
 import { hostCheck, hostOf } from "../../src/api/host.js";
+import { projectRoot } from "../support/project-root.js";
 
 test("the host of an authority is read without port and brackets", () => {
   const cases: readonly [string, string | undefined][] = [
@@ -49,4 +53,23 @@ test("a listener has its loopback names, its bound host, its local address and i
   assert.ok(isOurs("2001:db8::1", "2001:DB8::1"));
   for (const host of ["192.0.2.7", "evil.com", "localhost.evil.com", "0.0.0.0"])
     assert.ok(!isOurs(host, undefined), host);
+});
+
+test("a name and an address that the certificate is for are the listener's", () => {
+  const checkOf = (name: string): ((host: string) => boolean) => {
+    const certificate = new X509Certificate(
+      readFileSync(join(projectRoot, `test/support/certs/${name}.pem`)),
+    );
+    const isOurs = hostCheck({ names: [], boundHost: "0.0.0.0", certificate });
+    return (host) => isOurs(host, "10.1.2.3");
+  };
+  const named = checkOf("server");
+  assert.deepEqual(["api.example.test", "other.example.test", "203.0.113.5"].map(named), [
+    true,
+    false,
+    false,
+  ]);
+  const addressed = checkOf("addressed");
+  const hosts = ["203.0.113.5", "2001:db8:0::5", "203.0.113.6", "2001:db8::6", "api.example.test"];
+  assert.deepEqual(hosts.map(addressed), [true, true, false, false, false]);
 });
