@@ -17,7 +17,7 @@ interface Place {
   isOurs(name: string, path: string): boolean;
 }
 
-const logFile = /^[A-Za-z0-9_-]+\.log(\.\d+)?$/;
+const logFile = /^[A-Za-z0-9_-]+(\.node)?\.log(\.\d+)?$/;
 const runFile = /^(api\.sock|daemon\.lock(\.(own|after)-[\w-]+)?|start\.lock|portway-start-\d+-\d+\.log)$/;
 const newTokenFile = /^token\.[0-9a-f]{12}\.tmp$/;
 

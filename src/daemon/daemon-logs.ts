@@ -19,7 +19,7 @@ const maxOpenFiles = 64;
 export class DaemonLogs implements Disposable {
   readonly #options: DaemonLogsOptions;
   readonly #fileOptions: Required<LogFileOptions>;
-  /** By path, the one that was written to last at the end. A node may be called "daemon": then it shares the file. */
+  /** By path, the one that was written to last at the end. */
   readonly #open = new Map<string, LogFile>();
 
   constructor(options: DaemonLogsOptions) {
@@ -54,7 +54,10 @@ export class DaemonLogs implements Disposable {
     // Node ids are checked where they come in. A path is made of them only here, so it is made sure here as well.
     if (!/^[A-Za-z0-9_-][A-Za-z0-9._-]*$/.test(node))
       throw new TypeError(`"${node}" can't be the name of a file`);
-    return join(this.#options.directory, `${node}.log`);
+    const file = `${node}.log`;
+    // A node may be called "daemon", and file systems may take "Daemon" for the same. No id of a node has a dot.
+    const isTaken = file.toLowerCase() === daemonLogFile;
+    return join(this.#options.directory, isTaken ? `${node}.node.log` : file);
   }
 
   /** Closes all files; the next line of each opens it again, under its name. */

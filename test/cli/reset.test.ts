@@ -29,6 +29,7 @@ const ours = [
   "run/start.lock",
   "logs/daemon.log",
   "logs/daemon.log.1",
+  "logs/daemon.node.log",
   "logs/n1.log",
 ];
 

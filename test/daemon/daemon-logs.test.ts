@@ -22,12 +22,15 @@ test("each node has a file, the daemon has one, and the lines of a node carry it
   assert.equal(also.length, 2);
 });
 
-test("a node called daemon shares the daemon's file", (t) => {
+test("a node called daemon has a file of its own", (t) => {
   const directory = temporaryDirectory(t);
   using logs = new DaemonLogs({ directory, level: "info" });
   logs.log().info("daemon.one");
   logs.log("daemon").info("node.one");
-  assert.deepEqual(eventsIn(join(directory, "daemon.log")), ["daemon.one", "node.one"]);
+  assert.deepEqual(eventsIn(join(directory, "daemon.log")), ["daemon.one"]);
+  assert.deepEqual(eventsIn(join(directory, "daemon.node.log")), ["node.one"]);
+  assert.equal(logs.logPath("Daemon"), join(directory, "Daemon.node.log"), "the same file to some systems");
+  assert.equal(logs.logPath("daemon-node"), join(directory, "daemon-node.log"));
 });
 
 test("a file that was moved away is left alone after a reopen", (t) => {
