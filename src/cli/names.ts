@@ -17,12 +17,12 @@ export function parseNodeId(text: string): string {
   return parseName(addressValue(text), "a node");
 }
 
-/** Throws `bad_name`, saying what the name is of. `-` is none: it stands for standard input elsewhere. */
+/** Throws `bad_name`, saying what the name is of. What begins with `-` is a flag on a command line, or standard input. */
 export function parseName(text: string, of: string): string {
-  if (/^[A-Za-z0-9_-]+$/.test(text) && text !== "-" && text.length <= maxNameLength) return text;
+  if (/^[A-Za-z0-9_][A-Za-z0-9_-]*$/.test(text) && text.length <= maxNameLength) return text;
   throw new PortwayError(
     "bad_name",
-    `"${text}" can't be the name of ${of}: expected 1 to ${maxNameLength} letters, digits, "_" or "-"`,
+    `"${text}" can't be the name of ${of}: expected 1 to ${maxNameLength} letters, digits, "_" or "-", the first no "-"`,
     { given: text },
   );
 }

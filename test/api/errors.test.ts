@@ -12,6 +12,7 @@ import {
 } from "../../gen/portway/v1/message_service_pb.js";
 import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
 import { PortalService } from "../../gen/portway/v1/portal_service_pb.js";
+import { RelayService } from "../../gen/portway/v1/relay_service_pb.js";
 import { envelopeOf } from "../../src/api/envelope.js";
 import { callError, toConnectError } from "../../src/api/errors.js";
 import { PortwayError } from "../../src/base/errors.js";
@@ -59,6 +60,28 @@ test("what the engine finds wrong in a request names the field", async (t) => {
   );
   const sent = await toldError(clientFor(MessageService, transport).sendMessage({ to: "/dnsaddr/a/tcp/x" }));
   assert.deepEqual([sent.code, sent.reasons, sent.fields], [Code.Unimplemented, ["UNSUPPORTED"], ["to"]]);
+});
+
+test("an id that a command line would take for a flag is refused, and names the field", async (t) => {
+  const { server, token } = await apiFixture(t);
+  const url = `http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`;
+  const transport = transportFor("grpc", url, { token });
+  const nodes = clientFor(NodeService, transport);
+  await nodes.createNode({ nodeId: "_x-" });
+  const parent = "nodes/_x-";
+  for (const id of ["-", "-x", "--all"]) {
+    const inlet = { bindAddress: "", to: "/service/outlet" };
+    for (const [field, call] of [
+      ["node_id", nodes.createNode({ nodeId: id })],
+      ["tcp_listener_id", nodes.createTcpListener({ parent, tcpListenerId: id, tcpListener: {} })],
+      ["inlet_id", clientFor(PortalService, transport).createInlet({ parent, inletId: id, inlet })],
+      ["relay_id", clientFor(RelayService, transport).createRelay({ parent, relayId: id, relay: {} })],
+    ] as const) {
+      const told = await toldError(call);
+      assert.equal(told.code, Code.InvalidArgument, field);
+      assert.ok(told.fields.includes(field), `${field}: ${told.fields}`);
+    }
+  }
 });
 
 test("the name of a relay and a payload that is refused are to blame, not where they go", () => {

@@ -64,11 +64,20 @@ describe("a command line that can't be", () => {
     });
   }
 
-  for (const name of ["-", "n!", "n.1", "./config.yaml", "/no/such/file.yaml", "x".repeat(64)]) {
+  for (const name of [
+    "-",
+    "-- -x",
+    "-- --all",
+    "n!",
+    "n.1",
+    "./config.yaml",
+    "/no/such/file.yaml",
+    "x".repeat(64),
+  ]) {
     test(`"${name}" is no name of a node`, async () => {
       const { code, stderr } = await portway(`node create ${name}`);
       assert.equal(code, 70);
-      assert.ok(stderr.includes(`"${name}"`), stderr);
+      assert.ok(stderr.includes(`"${name.replace("-- ", "")}"`), stderr);
     });
   }
 

@@ -116,7 +116,7 @@ export const relayHost: ValueKind<string> = {
 };
 
 function isWord(text: string): boolean {
-  return /^[A-Za-z0-9_-]{1,63}$/.test(text) && text !== "-" && text !== "self";
+  return /^[A-Za-z0-9_][A-Za-z0-9_-]{0,62}$/.test(text) && text !== "self";
 }
 
 /** The route from an inlet to its outlet. Gives its text. */
