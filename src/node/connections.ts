@@ -56,18 +56,13 @@ export class Connections {
   ): Promise<Created<TcpConnectionResource>> {
     const peer = parsePeerAddress(spec.peerAddress);
     const existing = id === "" ? undefined : this.#store.existing(id, spec);
-    if (existing !== undefined) {
-      await this.#store.whileThere(existing, wait, (until) => linked(existing.dialed!, until));
-      return { resource: this.#view(existing), existed: true };
-    }
-    const entry = this.#dial(id, spec, peer, "created_connection", "");
-    try {
-      await this.#store.whileThere(entry, wait, (until) => linked(entry.dialed!, until));
-    } catch (error) {
-      this.#end(entry);
-      throw error;
-    }
-    return { resource: this.#view(entry), existed: false };
+    const entry = existing ?? this.#dial(id, spec, peer, "created_connection", "");
+    const undo = (): void => {
+      // One that serves a relay or an inlet was not made by a create of its own.
+      if (entry.owner === "") this.#end(entry);
+    };
+    await this.#store.settle(entry, wait, (until) => linked(entry.dialed!, until), undo);
+    return { resource: this.#view(entry), existed: existing !== undefined };
   }
 
   /** A connection for the route of a relay or an inlet, listed with `owner` for as long as it lives. */

@@ -58,7 +58,7 @@ export interface Engine {
 }
 
 export interface WaitOptions {
-  /** Its end ends the wait, and what was made for it is taken away. */
+  /** Its end ends the wait, and what was made is taken away, unless another create was answered with it or still waits. */
   readonly signal?: AbortSignal;
   /** How long a create may wait for the resource to be up; absent or 0 does not wait. */
   readonly waitMs?: number;

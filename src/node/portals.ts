@@ -68,18 +68,11 @@ export class Portals {
     const plan = planRoute(spec.to);
     mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
-    if (existing !== undefined) {
-      await this.#inlets.whileThere(existing, wait, (until) => settledWithin(existing.inlet.settled, until));
-      return { resource: this.#viewInlet(existing), existed: true };
-    }
-    const entry = await this.#bindInlet(id === "" ? randomBytes(4).toString("hex") : id, spec, bind, plan);
-    try {
-      await this.#inlets.whileThere(entry, wait, (until) => settledWithin(entry.inlet.settled, until));
-    } catch (error) {
-      this.#endInlet(entry);
-      throw error;
-    }
-    return { resource: this.#viewInlet(entry), existed: false };
+    const name = id === "" ? randomBytes(4).toString("hex") : id;
+    const entry = existing ?? (await this.#bindInlet(name, spec, bind, plan));
+    const settled = (until: WaitOptions): Promise<void> => settledWithin(entry.inlet.settled, until);
+    await this.#inlets.settle(entry, wait, settled, () => this.#endInlet(entry));
+    return { resource: this.#viewInlet(entry), existed: existing !== undefined };
   }
 
   getInlet(id: string): InletResource {

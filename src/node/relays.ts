@@ -38,14 +38,33 @@ export class Relays {
   }
 
   async create(id: string, spec: RelaySpec, wait: WaitOptions = {}): Promise<Created<RelayResource>> {
-    const { router, clock, log } = this.#options;
     const name = id === "" ? "default" : id;
     const plan = planRoute(spec.at);
     const existing = this.#store.existing(name, spec);
-    if (existing !== undefined) {
-      await this.#store.whileThere(existing, wait, (until) => settled(existing.client, until));
-      return { resource: this.#view(existing), existed: true };
-    }
+    const entry = existing ?? this.#hold(name, spec, plan);
+    const undo = (): void => this.#end(entry);
+    await this.#store.settle(entry, wait, (until) => settled(entry.client, until), undo);
+    return { resource: this.#view(entry), existed: existing !== undefined };
+  }
+
+  get(id: string): RelayResource {
+    return this.#view(this.#store.get(id));
+  }
+
+  list(): RelayResource[] {
+    return this.#store.byId().map((entry) => this.#view(entry));
+  }
+
+  delete(id: string): void {
+    this.#end(this.#store.get(id));
+  }
+
+  [Symbol.dispose](): void {
+    for (const entry of this.#store.close()) this.#end(entry);
+  }
+
+  #hold(name: string, spec: RelaySpec, plan: RoutePlan): RelayEntry {
+    const { router, clock, log } = this.#options;
     const { link, plan: rest } = this.#options.linkFor(plan, `relays/${name}`);
     if (link.route.isEmpty && rest.tail.isEmpty) {
       throw new PortwayError("bad_route", `"${spec.at}" names no node that could host a relay`, {
@@ -68,29 +87,7 @@ export class Relays {
     }
     const entry = this.#store.add({ ...this.#store.make(name, spec), client, link });
     log.info("relay.created", { relay: name, at: spec.at });
-    try {
-      await this.#store.whileThere(entry, wait, (until) => settled(client, until));
-    } catch (error) {
-      this.#end(entry);
-      throw error;
-    }
-    return { resource: this.#view(entry), existed: false };
-  }
-
-  get(id: string): RelayResource {
-    return this.#view(this.#store.get(id));
-  }
-
-  list(): RelayResource[] {
-    return this.#store.byId().map((entry) => this.#view(entry));
-  }
-
-  delete(id: string): void {
-    this.#end(this.#store.get(id));
-  }
-
-  [Symbol.dispose](): void {
-    for (const entry of this.#store.close()) this.#end(entry);
+    return entry;
   }
 
   #end(entry: RelayEntry): void {

@@ -29,14 +29,21 @@ export interface StoreOptions extends StoreKind {
   readonly clock: Clock;
 }
 
+/** The creates that an entry is the answer to. */
+interface Creates {
+  /** Ends when the entry is taken out. */
+  readonly removal: AbortController;
+  waiting: number;
+  hasAnswered: boolean;
+}
+
 /** The resources of one kind on one node, in the order of their creation; every change is in the change log. */
 export class Store<Spec, E extends Entry<Spec>> {
   readonly #options: StoreOptions;
   readonly #entries = new Map<string, E>();
   /** Ids of entries that are being made. */
   readonly #claimed = new Set<string>();
-  /** What ends with an entry, for those that are waited for. */
-  readonly #removals = new WeakMap<E, AbortController>();
+  readonly #creates = new WeakMap<E, Creates>();
   #closed = false;
 
   constructor(options: StoreOptions) {
@@ -109,20 +116,35 @@ export class Store<Spec, E extends Entry<Spec>> {
     this.#log("deleted", id);
     const { noun, node, notFound } = this.#options;
     const said = `the ${noun} "${id}" of node ${node} was deleted before it was up`;
-    this.#removals.get(entry)?.abort(new PortwayError(notFound, said, { node, id }));
+    this.#creates.get(entry)?.removal.abort(new PortwayError(notFound, said, { node, id }));
     return true;
   }
 
-  /** Waits for `entry` with a wait that ends as well, with the store's not-found error, when the entry is taken out. */
-  async whileThere(
+  /**
+   * Lets a create wait for `entry`, with a wait that ends as well, with the store's not-found error, when the entry is
+   * taken out. If it fails, `undo` takes the entry away, unless another create was answered with it or still waits.
+   */
+  async settle(
     entry: E,
     { signal, ...rest }: WaitOptions,
     waiting: (wait: WaitOptions) => Promise<void>,
+    undo: () => void,
   ): Promise<void> {
-    const removal = this.#removals.get(entry) ?? sharedController();
-    this.#removals.set(entry, removal);
-    using either = anyOf(removal.signal, ...(signal === undefined ? [] : [signal]));
-    await waiting({ ...rest, signal: either.signal });
+    const creates = this.#creates.get(entry) ?? {
+      removal: sharedController(),
+      waiting: 0,
+      hasAnswered: false,
+    };
+    this.#creates.set(entry, creates);
+    using either = anyOf(creates.removal.signal, ...(signal === undefined ? [] : [signal]));
+    creates.waiting += 1;
+    try {
+      await waiting({ ...rest, signal: either.signal });
+      creates.hasAnswered = true;
+    } finally {
+      creates.waiting -= 1;
+      if (creates.waiting === 0 && !creates.hasAnswered) undo();
+    }
   }
 
   /** Nothing is added any more. Gives what is there. */

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { silentLog } from "../../src/base/log.js";
 import { deferred } from "../../src/base/signals.js";
 import { encodeBareBytes } from "../../src/model/bare.js";
-import type { Engine } from "../../src/node/engine.js";
+import type { Engine, WaitOptions } from "../../src/node/engine.js";
 import { createEngine } from "../../src/node/host.js";
 
 const spec = { tcpListenerAddress: "" };
@@ -657,6 +657,64 @@ test("a create that is cancelled while it waits leaves nothing of what it made",
       assert.equal((await engine.workers.list("n1")).length, workers);
     }
   }
+});
+
+test("a create that is cancelled leaves what another create was answered with or waits for", async () => {
+  const silent = await listen((socket) => socket.on("error", () => {}));
+  await create("n1");
+  const workers = (await engine.workers.list("n1")).length;
+  const { tcpConnections, relays, inlets } = engine;
+  const to = `${tcp(silent)}/service/outlet`;
+  for (const { of, make } of [
+    {
+      of: tcpConnections,
+      make: (wait: WaitOptions) => tcpConnections.create("n1", "x", { peerAddress: silent }, wait),
+    },
+    {
+      of: relays,
+      make: (wait: WaitOptions) => relays.create("n1", "x", { at: tcp(silent), relayAddress: "" }, wait),
+    },
+    { of: inlets, make: (wait: WaitOptions) => inlets.create("n1", "x", { bindAddress: "", to }, wait) },
+  ]) {
+    const reason = new Error("changed my mind");
+    const one = new AbortController();
+    const first = assert.rejects(make({ waitMs: 20_000, signal: one.signal }), reason);
+    await until(async () => (await of.list("n1")).length === 1);
+    const other = new AbortController();
+    const second = assert.rejects(make({ waitMs: 20_000, signal: other.signal }), reason);
+    one.abort(reason);
+    await first;
+    assert.equal((await of.list("n1")).length, 1);
+    const { resource } = await make({});
+    other.abort(reason);
+    await second;
+    assert.equal((await of.get("n1", "x")).uid, resource.uid);
+    await of.delete("n1", "x");
+
+    const { signal } = other;
+    const waiting = new AbortController();
+    const third = assert.rejects(make({ waitMs: 20_000, signal: waiting.signal }), reason);
+    await until(async () => (await of.list("n1")).length === 1);
+    await assert.rejects(make({ waitMs: 20_000, signal }), reason);
+    waiting.abort(reason);
+    await third;
+    assert.deepEqual(await of.list("n1"), []);
+  }
+  assert.equal((await engine.workers.list("n1")).length, workers);
+});
+
+test("a cancelled create does not take the connection of a relay away that has its id", async () => {
+  const silent = await listen((socket) => socket.on("error", () => {}));
+  await create("n1");
+  await engine.relays.create("n1", "r", { at: tcp(silent), relayAddress: "" });
+  const [connection] = await engine.tcpConnections.list("n1");
+  const cancel = new AbortController();
+  const wait = { waitMs: 20_000, signal: cancel.signal };
+  const made = engine.tcpConnections.create("n1", connection!.id, { peerAddress: silent }, wait);
+  const refused = assert.rejects(made, /changed my mind/);
+  cancel.abort(new Error("changed my mind"));
+  await refused;
+  assert.equal((await engine.tcpConnections.list("n1")).length, 1);
 });
 
 test("the change log tells of every change, in order", async () => {

@@ -2842,7 +2842,8 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
  * changes nothing. The last 4096 answers are kept, of successes alone: a call that failed may be made again with its
  * id. INVALID_ARGUMENT (BAD_ARGUMENT) for an id that was used for another request. A create with an id that exists and
  * an equal spec succeeds with `already_existed`; with another spec, or while another call still binds it, it is
- * ALREADY_EXISTS (ALREADY_EXISTS).
+ * ALREADY_EXISTS (ALREADY_EXISTS). A create that fails or is cancelled while it waits leaves what another create was
+ * answered with or still waits for.
  *
  * @generated from service portway.v1.NodeService
  */
