@@ -130,8 +130,8 @@ function parsePart(text: string, protocol: string, value: string | undefined): M
       break;
     case "tcp":
     case "udp":
-      if (!/^\d{1,5}$/.test(value) || Number(value) > 65535)
-        throw said(`"${value}" is no port from 0 to 65535`);
+      if (!/^\d{1,5}$/.test(value) || Number(value) < 1 || Number(value) > 65535)
+        throw said(`"${value}" is no port from 1 to 65535`);
       break;
     case "node":
       if (!/^[A-Za-z0-9_-]{1,63}$/.test(value)) throw said(`"${value}" is no name of a node`);

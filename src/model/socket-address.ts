@@ -13,9 +13,20 @@ export interface SocketAddress {
  * Throws `bad_socket_address`.
  */
 export function parseSocketAddress(text: string): SocketAddress {
+  return parse(text, 0);
+}
+
+/** The same for an address to connect to: port 0 stands for a free one, which nobody listens at. */
+export function parsePeerAddress(text: string): SocketAddress {
+  return parse(text, 1);
+}
+
+function parse(text: string, minPort: number): SocketAddress {
   const match = /^(?:(?:\[([^\]]*)\]|([^:]*)):)?(\d{1,5})$/.exec(text);
   const port = match === null ? Number.NaN : Number(match[3]);
-  if (match === null || port > 65535) throw bad(text, "host:port with a port from 0 to 65535");
+  if (match === null || port < minPort || port > 65535) {
+    throw bad(text, `host:port with a port from ${minPort} to 65535`);
+  }
   const [, bracketed, plain] = match;
   if (bracketed !== undefined) {
     if (!isIPv6(bracketed)) throw bad(text, "an IPv6 address between [ and ]");
@@ -24,13 +35,6 @@ export function parseSocketAddress(text: string): SocketAddress {
   if (plain === undefined || plain === "") return { host: "127.0.0.1", port };
   if (/^[\d.]+$/.test(plain) ? isIPv4(plain) : isHostName(plain)) return { host: plain, port };
   throw bad(text, "an IP address or a host name before the port");
-}
-
-/** The same for an address to connect to: port 0 stands for a free one, which nobody listens at. */
-export function parsePeerAddress(text: string): SocketAddress {
-  const address = parseSocketAddress(text);
-  if (address.port === 0) throw bad(text, "host:port with a port from 1 to 65535");
-  return address;
 }
 
 export function isHostName(text: string): boolean {

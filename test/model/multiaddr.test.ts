@@ -12,8 +12,8 @@ const values: Readonly<Record<MultiAddrProtocol, readonly string[]>> = {
   ip4: ["127.0.0.1", "255.255.255.255"],
   ip6: ["::1", "2001:db8::1", "::ffff:127.0.0.1"],
   dnsaddr: ["localhost", "a.b-c.example", "x_y", "x".repeat(63)],
-  tcp: ["0", "4000", "65535"],
-  udp: ["0", "4000", "65535"],
+  tcp: ["1", "4000", "65535"],
+  udp: ["1", "4000", "65535"],
 };
 
 test("each protocol is read with its values and shown as it was given", () => {
@@ -36,7 +36,8 @@ test("a value that its protocol can't have is refused with the value and the who
     ip4: ["127.0.0", "256.0.0.1", "::1", "localhost", "127.0.0.1:80"],
     ip6: ["127.0.0.1", "[::1]", ":::", "localhost"],
     dnsaddr: ["-a", "a-", ".a", "a.", "a..b", "a b", "é", "x".repeat(64), "a:80"],
-    tcp: ["65536", "-1", "+1", "80a", "1e3", "123456", "0x50"],
+    udp: ["0", "65536"],
+    tcp: ["0", "00000", "65536", "-1", "+1", "80a", "1e3", "123456", "0x50"],
   })) {
     for (const value of bad) {
       const text = `/${protocol}/${value}`;

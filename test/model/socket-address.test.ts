@@ -85,7 +85,7 @@ test("what is no socket address is refused with what was expected", () => {
 
 test("an address to connect to has a port", () => {
   assert.deepEqual(parsePeerAddress("[::1]:1"), { host: "::1", port: 1 });
-  for (const text of ["0", "a:0", "[::1]:00000"]) {
+  for (const text of ["0", "a:0", "[::1]:00000", "foo", "a:65536"]) {
     assert.throws(() => parsePeerAddress(text), {
       code: "bad_socket_address",
       message: `"${text}" is not a socket address: expected host:port with a port from 1 to 65535`,
