@@ -1191,8 +1191,9 @@ export const MessageService: GenService<{
    *
    * The worker ends, and its address is free, with `close`, or when the node stops. When the stream ends in any other
    * way (the client ends its side, which ends the call with OK after the results that are due; a lost connection, a
-   * cancelled call, a deadline that passed) the worker ends as well, unless `open` asked for a resume window. A client
-   * that has no more to say and wants to go on reading just leaves its side open.
+   * cancelled call, a deadline that passed, a client that was cut off because it did not take for 30 s what it had
+   * granted) the worker ends as well, unless `open` asked for a resume window. A client that has no more to say and wants
+   * to go on reading just leaves its side open.
    *
    * Errors that end the call: NOT_FOUND (NODE_NOT_FOUND; WORKER_NOT_FOUND if no worker has the token to resume),
    * FAILED_PRECONDITION (NODE_STOPPED), ALREADY_EXISTS (ADDRESS_TAKEN), INVALID_ARGUMENT (BAD_ADDRESS, BAD_ARGUMENT),
@@ -1210,8 +1211,9 @@ export const MessageService: GenService<{
   /**
    * As OpenWorker, for callers that can't write while they read (HTTP/1.1, browsers): the stream brings what the
    * worker receives, and SteerWorker says all the rest. Without `open.initial_grant` no grants are needed: the server
-   * writes as fast as the caller reads. The call ends only by its caller, so the worker is gone at once or after the
-   * resume window; `close` in SteerWorker ends worker and call. The errors of OpenWorker.
+   * writes as fast as the caller reads. When the call ends, by its caller or because that took nothing for 30 s while
+   * something waited for it, the worker is gone at once or after the resume window; `close` in SteerWorker ends worker
+   * and call. The errors of OpenWorker.
    *
    * @generated from rpc portway.v1.MessageService.ReceiveMessages
    */

@@ -701,7 +701,7 @@ export type UdpConnectionStatus = Message<"portway.v1.UdpConnectionStatus"> & {
   liveness?: Liveness | undefined;
 
   /**
-   * The worker address to put into a route, 32 hex digits: `/worker/{worker_address}`.
+   * The worker address to put into a route, `udp_` and 32 hex digits: `/worker/{worker_address}`.
    *
    * @generated from field: string worker_address = 3;
    */
@@ -3143,6 +3143,7 @@ export const NodeService: GenService<{
   },
   /**
    * Stops a service that was started by CreateService. FAILED_PRECONDITION (SERVICE_BUILT_IN) for the others.
+   * NOT_FOUND (SERVICE_NOT_FOUND).
    *
    * @generated from rpc portway.v1.NodeService.DeleteService
    */

@@ -81,7 +81,8 @@ export type RelaySpec = Message<"portway.v1.RelaySpec"> & {
   at: string;
 
   /**
-   * The name to register, without `forward_to_`; empty takes the relay's id. At most 255 bytes, no `/` and no `#`.
+   * The name to register, without `forward_to_`; empty takes the relay's id. At most 255 bytes, no `/`, no `#`, and
+   * neither control characters nor those that turn the direction of text or end a line.
    *
    * @generated from field: string relay_address = 2;
    */
@@ -103,7 +104,7 @@ export const RelaySpecSchema: GenMessage<RelaySpec> = /*@__PURE__*/
 export type RelayStatus = Message<"portway.v1.RelayStatus"> & {
   /**
    * CONNECTING: never up yet. ACTIVE: the last probe came back through the relay. DEGRADED: was up, is retrying.
-   * FAILED: needs a person. Conditions: Connected, Registered, Probed.
+   * FAILED: needs a person, or its name to become free; see STATE_FAILED. Conditions: Connected, Registered, Probed.
    *
    * @generated from field: portway.v1.Liveness liveness = 1;
    */

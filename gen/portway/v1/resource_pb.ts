@@ -14,11 +14,12 @@
 // the facts as metadata) and, for INVALID_ARGUMENT, a google.rpc.BadRequest that names each field. UNAVAILABLE is the
 // only code that is worth a retry by itself. Besides what its own comment says, any call may end with
 //
-// - INVALID_ARGUMENT: MALFORMED (it can't be read as the request that it should be), BAD_ARGUMENT (a rule of a field is
-//   broken), BAD_NAME (a name that has not the form of its collection);
+// - INVALID_ARGUMENT: MALFORMED (it can't be read as the request that it should be; without a BadRequest if no field is
+//   to blame: a JSON `null`, broken protobuf, a header with a bad timeout), BAD_ARGUMENT (a rule of a field is broken),
+//   BAD_NAME (a name that has not the form of its collection);
 // - UNAUTHENTICATED: UNAUTHENTICATED; PERMISSION_DENIED: PERMISSION_DENIED, HOST_NOT_ALLOWED, ORIGIN_NOT_ALLOWED;
-// - UNIMPLEMENTED: UNKNOWN_METHOD, UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED (a compression; in a call with a route, a part of
-//   it that is understood and not served);
+// - UNIMPLEMENTED: UNKNOWN_METHOD, UNSUPPORTED_MEDIA_TYPE, UNSUPPORTED (a compression; no message or a second one in a
+//   call that takes one; in a call with a route, a part of it that is understood and not served);
 // - RESOURCE_EXHAUSTED: MESSAGE_TOO_LARGE (a request above 8 MiB, an answer above 32 MiB), TOO_MANY (more than 4096
 //   streams at the same time);
 // - CANCELLED: CANCELED (by its caller); DEADLINE_EXCEEDED: TIMED_OUT (the caller's deadline);
@@ -27,6 +28,10 @@
 // A connection carries 128 calls at the same time, streams among them; a client of HTTP/2 keeps further ones waiting and
 // says nothing. Who has many streams open, such as one for each worker, spreads them over several connections. An address
 // of the API takes 1024 connections; more are closed at once.
+//
+// A request (of a stream of requests, the first one) has to arrive within 60 s, and a caller that takes nothing of an
+// answer that waits for it is cut off after 30 s. Neither is told by an error of the API: HTTP/2 resets the stream, which
+// a gRPC client shows as RESOURCE_EXHAUSTED without an ErrorInfo; HTTP/1.1 ends the connection.
 //
 // What names a node may end with NOT_FOUND (NODE_NOT_FOUND) and, if that has to run, FAILED_PRECONDITION (NODE_STOPPED), or
 // UNAVAILABLE (STOPPED) if the node ends meanwhile.
@@ -261,7 +266,8 @@ export const State = {
   DRAINING: 4,
 
   /**
-   * Will not come up by itself: a person has to change something.
+   * A person has to change something. With a `next_retry_time` in its failure it is tried all the same: a relay whose
+   * name is held comes up by itself when the holder is gone.
    *
    * @generated from enum value: STATE_FAILED = 5;
    */

@@ -128,7 +128,8 @@ export type GetServerInfoResponse = Message<"portway.v1.GetServerInfoResponse"> 
   capabilities: string[];
 
   /**
-   * What a person should know: deprecations, listeners that are open to the network.
+   * What a person should know of the API itself: its addresses that are open to the network. What is to be known of a
+   * node and its listeners is in the node's status.
    *
    * @generated from field: repeated string warnings = 14;
    */
