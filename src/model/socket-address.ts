@@ -46,6 +46,11 @@ export function formatSocketAddress({ host, port }: SocketAddress): string {
   return isIP(host) === 6 ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** `text` in full, so that equal addresses are equal texts: `80` is `127.0.0.1:80`. Throws `bad_socket_address`. */
+export function fullSocketAddress(text: string): string {
+  return formatSocketAddress(parseSocketAddress(text));
+}
+
 /** True for an address that only this machine can reach. A name counts only if it is `localhost`. */
 export function isLoopback(host: string): boolean {
   if (isIP(host) === 4) return host.startsWith("127.");

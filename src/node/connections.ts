@@ -3,7 +3,12 @@ import { type ErrorCode, PortwayError } from "../base/errors.js";
 import { LivenessRecord } from "../base/liveness.js";
 import type { Log } from "../base/log.js";
 import { abortable, deferred } from "../base/signals.js";
-import { formatSocketAddress, parsePeerAddress, type SocketAddress } from "../model/socket-address.js";
+import {
+  formatSocketAddress,
+  fullSocketAddress,
+  parsePeerAddress,
+  type SocketAddress,
+} from "../model/socket-address.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Router } from "../routing/router.js";
 import type { Connection, ConnectionUser, Transport } from "../transport/transport.js";
@@ -46,7 +51,9 @@ export class Connections {
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
-    this.#store = new Store({ ...options.store, ...options });
+    const complete = (spec: TcpConnectionSpec | undefined): TcpConnectionSpec | undefined =>
+      spec && { peerAddress: fullSocketAddress(spec.peerAddress) };
+    this.#store = new Store({ ...options.store, ...options, complete });
   }
 
   async create(

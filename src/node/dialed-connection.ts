@@ -30,7 +30,7 @@ export interface DialedConnectionOptions {
 }
 
 const firstRetryMs = 100;
-const defaultMaxRetryMs = 3_000;
+export const defaultMaxRetryMs = 3_000;
 /** A link that ends sooner than this is no reason to dial again sooner: a peer may end each one at once. */
 const lastingMs = 500;
 

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import { type Clock, systemClock } from "../base/clock.js";
 import { PortwayError } from "../base/errors.js";
 import { type Log, silentLog } from "../base/log.js";
-import { parseSocketAddress } from "../model/socket-address.js";
+import { fullSocketAddress } from "../model/socket-address.js";
 import { ChangeLog } from "./change-log.js";
 import type { Collection, Created, Engine, Nodes, Reply, SendMessage, WaitOptions } from "./engine.js";
 import { NodeHttpServer } from "./http-server.js";
@@ -122,7 +122,6 @@ class Host implements Nodes {
   async create(id: string, spec: NodeSpec): Promise<Created<NodeResource>> {
     this.#mustAccept();
     const { tcpListenerAddress } = withDefaults(spec);
-    parseSocketAddress(tcpListenerAddress);
     const existing = id === "" ? undefined : this.#nodes.get(id);
     if (existing !== undefined) return { resource: this.#same(existing, spec), existed: true };
     const name = id === "" ? `node-${randomBytes(4).toString("hex")}` : id;
@@ -351,6 +350,10 @@ class Host implements Nodes {
   }
 }
 
+/** Throws `bad_socket_address`. */
 function withDefaults(spec: NodeSpec): NodeSpec {
-  return { ...spec, tcpListenerAddress: spec.tcpListenerAddress || defaultListenerAddress };
+  return {
+    ...spec,
+    tcpListenerAddress: fullSocketAddress(spec.tcpListenerAddress || defaultListenerAddress),
+  };
 }

@@ -2,7 +2,12 @@ import { randomBytes } from "node:crypto";
 import type { Clock } from "../base/clock.js";
 import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
-import { formatSocketAddress, isLoopback, parseSocketAddress } from "../model/socket-address.js";
+import {
+  formatSocketAddress,
+  fullSocketAddress,
+  isLoopback,
+  parseSocketAddress,
+} from "../model/socket-address.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Registration, Router } from "../routing/router.js";
 import type { Listener, Transport } from "../transport/transport.js";
@@ -41,7 +46,10 @@ export class Listeners {
 
   constructor(options: ListenersOptions) {
     this.#options = options;
-    this.#store = new Store({ ...options.store, ...options });
+    const complete = ({ bindAddress }: TcpListenerSpec): TcpListenerSpec => ({
+      bindAddress: fullSocketAddress(bindAddress),
+    });
+    this.#store = new Store({ ...options.store, ...options, complete });
   }
 
   /** `ip:port` of the node's own listener; empty if it was deleted. */

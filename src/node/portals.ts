@@ -4,6 +4,7 @@ import type { Log } from "../base/log.js";
 import { Address } from "../model/address.js";
 import {
   formatSocketAddress,
+  fullSocketAddress,
   parsePeerAddress,
   parseSocketAddress,
   type SocketAddress,
@@ -13,6 +14,7 @@ import { Outlet } from "../portal/outlet.js";
 import type { Link } from "../routing/link.js";
 import type { Router } from "../routing/router.js";
 import type { ChangeLog } from "./change-log.js";
+import { defaultMaxRetryMs } from "./dialed-connection.js";
 import type { Created, WaitOptions } from "./engine.js";
 import type { InletResource, InletSpec, Liveness, OutletResource, OutletSpec } from "./resources.js";
 import { mustBeReliable, planRoute, type RoutePlan } from "./route-resolver.js";
@@ -43,6 +45,9 @@ export interface PortalsOptions {
 }
 
 const firstOutletAddress = "outlet";
+/** Those of the API. */
+const defaultOpenTimeoutMs = 15_000;
+const defaultConnectTimeoutMs = 10_000;
 
 /** The inlets and outlets of a node. */
 export class Portals {
@@ -54,17 +59,24 @@ export class Portals {
 
   constructor(options: PortalsOptions) {
     this.#options = options;
-    this.#inlets = new Store({ kind: "inlet", noun: "TCP inlet", notFound: "inlet_not_found", ...options });
-    this.#outlets = new Store({
+    this.#inlets = new Store<InletSpec, InletEntry>({
+      kind: "inlet",
+      noun: "TCP inlet",
+      notFound: "inlet_not_found",
+      complete: completeInlet,
+      ...options,
+    });
+    this.#outlets = new Store<OutletSpec, OutletEntry>({
       kind: "outlet",
       noun: "TCP outlet",
       notFound: "outlet_not_found",
+      complete: completeOutlet,
       ...options,
     });
   }
 
   async createInlet(id: string, spec: InletSpec, wait: WaitOptions = {}): Promise<Created<InletResource>> {
-    const bind = parseSocketAddress(spec.bindAddress === "" ? "127.0.0.1:0" : spec.bindAddress);
+    const bind = parseSocketAddress(completeInlet(spec).bindAddress);
     const plan = planRoute(spec.to);
     mustBeReliable(plan, spec.to);
     const existing = this.#inlets.existing(id, spec);
@@ -101,7 +113,7 @@ export class Portals {
       clock,
       log,
       changed: () => this.#outlets.changed(name),
-      ...(spec.connectTimeoutMs !== undefined && { connectTimeoutMs: spec.connectTimeoutMs }),
+      connectTimeoutMs: completeOutlet(spec).connectTimeoutMs,
     });
     const entry = this.#outlets.add({ ...this.#outlets.make(name, spec), outlet });
     log.info("outlet.created", { outlet: name, target: spec.target });
@@ -167,7 +179,7 @@ export class Portals {
         clock,
         log,
         changed: () => this.#inlets.changed(id),
-        ...(spec.openTimeoutMs !== undefined && { openTimeoutMs: spec.openTimeoutMs }),
+        openTimeoutMs: completeInlet(spec).openTimeoutMs,
       });
       const entry = this.#inlets.add({ ...this.#inlets.make(id, spec), inlet });
       log.info("inlet.created", { inlet: id, bound: formatSocketAddress(inlet.bound), to: spec.to });
@@ -229,6 +241,22 @@ export class Portals {
       },
     };
   }
+}
+
+function completeInlet(spec: InletSpec): Required<InletSpec> {
+  return {
+    bindAddress: spec.bindAddress === "" ? "127.0.0.1:0" : fullSocketAddress(spec.bindAddress),
+    to: spec.to,
+    openTimeoutMs: spec.openTimeoutMs ?? defaultOpenTimeoutMs,
+    retryWaitMs: spec.retryWaitMs ?? defaultMaxRetryMs,
+  };
+}
+
+function completeOutlet(spec: OutletSpec): Required<OutletSpec> {
+  return {
+    target: fullSocketAddress(spec.target),
+    connectTimeoutMs: spec.connectTimeoutMs ?? defaultConnectTimeoutMs,
+  };
 }
 
 /** What keeps the path from working, or else what the last session met at the far end. */

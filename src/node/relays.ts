@@ -34,7 +34,13 @@ export class Relays {
 
   constructor(options: RelaysOptions) {
     this.#options = options;
-    this.#store = new Store({ kind: "relay", noun: "relay", notFound: "relay_not_found", ...options });
+    this.#store = new Store({
+      kind: "relay",
+      noun: "relay",
+      notFound: "relay_not_found",
+      complete: ({ at, relayAddress }, id) => ({ at, relayAddress: relayAddress || id }),
+      ...options,
+    });
   }
 
   async create(id: string, spec: RelaySpec, wait: WaitOptions = {}): Promise<Created<RelayResource>> {

@@ -23,8 +23,10 @@ export interface StoreKind {
   readonly notFound: ErrorCode;
 }
 
-export interface StoreOptions extends StoreKind {
+export interface StoreOptions<Spec> extends StoreKind {
   readonly node: string;
+  /** The spec of the entry `id` with its defaults, so that two that ask for the same are equal. */
+  readonly complete?: (spec: Spec, id: string) => Spec;
   readonly changes: ChangeLog;
   readonly clock: Clock;
 }
@@ -39,14 +41,14 @@ interface Creates {
 
 /** The resources of one kind on one node, in the order of their creation; every change is in the change log. */
 export class Store<Spec, E extends Entry<Spec>> {
-  readonly #options: StoreOptions;
+  readonly #options: StoreOptions<Spec>;
   readonly #entries = new Map<string, E>();
   /** Ids of entries that are being made. */
   readonly #claimed = new Set<string>();
   readonly #creates = new WeakMap<E, Creates>();
   #closed = false;
 
-  constructor(options: StoreOptions) {
+  constructor(options: StoreOptions<Spec>) {
     this.#options = options;
   }
 
@@ -75,9 +77,11 @@ export class Store<Spec, E extends Entry<Spec>> {
   /** The entry with this id if its spec is equal; throws `already_exists` if it is another. */
   existing(id: string, spec: Spec): E | undefined {
     const entry = this.#entries.get(id);
-    if (entry === undefined || isDeepStrictEqual(entry.spec, spec)) return entry;
-    const { noun, node } = this.#options;
-    const said = `the ${noun} "${id}" exists already on node ${node} with ${differences(entry.spec, spec)}`;
+    if (entry === undefined) return undefined;
+    const { noun, node, complete = (same) => same } = this.#options;
+    const [there, wanted] = [complete(entry.spec, id), complete(spec, id)];
+    if (isDeepStrictEqual(there, wanted)) return entry;
+    const said = `the ${noun} "${id}" exists already on node ${node} with ${differences(there, wanted)}`;
     throw new PortwayError("already_exists", said, { node, id });
   }
 
@@ -158,15 +162,23 @@ export class Store<Spec, E extends Entry<Spec>> {
   }
 }
 
-/** `field "old", not "new"` for each field in which two specs differ. */
+/** `field "old", not "new"` for each field in which two specs differ, in the words of the API. */
 export function differences(there: unknown, wanted: unknown): string {
   const old = there as Record<string, unknown>;
   const asked = wanted as Record<string, unknown>;
   const names = [...new Set([...Object.keys(old ?? {}), ...Object.keys(asked ?? {})])];
   const said = names
     .filter((name) => !isDeepStrictEqual(old[name], asked[name]))
-    .map(
-      (name) => `${name} ${JSON.stringify(old[name] ?? null)}, not ${JSON.stringify(asked[name] ?? null)}`,
-    );
+    .map((name) => `${shownName(name)} ${shownValue(name, old[name])}, not ${shownValue(name, asked[name])}`);
   return said.join("; ");
+}
+
+/** `openTimeoutMs` is `open_timeout` there. */
+function shownName(name: string): string {
+  return name.replace(/Ms$/, "").replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+function shownValue(name: string, value: unknown): string {
+  if (typeof value === "number" && name.endsWith("Ms")) return JSON.stringify(`${value / 1000}s`);
+  return JSON.stringify(value ?? null);
 }

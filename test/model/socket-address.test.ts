@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
   formatSocketAddress,
+  fullSocketAddress,
   isHostName,
   isLoopback,
   parsePeerAddress,
@@ -28,6 +29,7 @@ test("each form of a socket address is read and shown in full", () => {
     assert.deepEqual(parseSocketAddress(text), { host, port }, text);
     assert.equal(formatSocketAddress({ host, port }), shown);
     assert.deepEqual(parseSocketAddress(shown), { host, port });
+    assert.equal(fullSocketAddress(text), shown);
   }
 });
 

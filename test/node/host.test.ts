@@ -5,7 +5,7 @@ import { afterEach, beforeEach, test } from "node:test";
 import { silentLog } from "../../src/base/log.js";
 import { deferred } from "../../src/base/signals.js";
 import { encodeBareBytes } from "../../src/model/bare.js";
-import type { Engine, WaitOptions } from "../../src/node/engine.js";
+import type { Created, Engine, WaitOptions } from "../../src/node/engine.js";
 import { createEngine } from "../../src/node/host.js";
 
 const spec = { tcpListenerAddress: "" };
@@ -101,11 +101,13 @@ test("a node is there until it is deleted, with its services and its listener", 
 test("creating a node again is no error if it is asked for in the same way", async () => {
   await create("n1");
   assert.equal((await engine.nodes.create("n1", spec)).existed, true);
-  assert.equal((await engine.nodes.create("n1", { tcpListenerAddress: "127.0.0.1:0" })).existed, true);
+  for (const tcpListenerAddress of ["127.0.0.1:0", ":0", "0"]) {
+    assert.equal((await engine.nodes.create("n1", { tcpListenerAddress })).existed, true, tcpListenerAddress);
+  }
   const other = { tcpListenerAddress: "127.0.0.1:1" };
   await assert.rejects(engine.nodes.create("n1", other), {
     code: "node_exists",
-    message: /already with tcpListenerAddress "127\.0\.0\.1:0", not "127\.0\.0\.1:1"$/,
+    message: /already with tcp_listener_address "127\.0\.0\.1:0", not "127\.0\.0\.1:1"$/,
   });
 });
 
@@ -380,6 +382,44 @@ test("a create of what is there already waits as the first one does", async () =
   assert.equal(relayed.resource.status.liveness.state, "active");
   assert.equal(entered.resource.status.path.state, "active");
   assert.ok(linked.existed && relayed.existed && entered.existed);
+});
+
+test("specs are equal if they are with their defaults, and an error names what differs as the API does", async () => {
+  const peer = await create("n1");
+  const port = peer.split(":")[1]!;
+  const { tcpListeners, tcpConnections, relays, inlets, outlets } = engine;
+  const to = `${tcp(peer)}/service/outlet`;
+  const cases: readonly [() => Promise<Created<unknown>>, ...(() => Promise<Created<unknown>>)[]][] = [
+    [
+      () => inlets.create("n1", "x", { bindAddress: "", to }),
+      () => inlets.create("n1", "x", { bindAddress: "127.0.0.1:0", to }),
+      () => inlets.create("n1", "x", { bindAddress: ":0", to, openTimeoutMs: 15_000, retryWaitMs: 3_000 }),
+    ],
+    [
+      () => outlets.create("n1", "x", { target: ":80", connectTimeoutMs: 10_000 }),
+      () => outlets.create("n1", "x", { target: "127.0.0.1:80" }),
+    ],
+    [
+      () => relays.create("n1", "x", { at: tcp(peer), relayAddress: "" }),
+      () => relays.create("n1", "x", { at: tcp(peer), relayAddress: "x" }),
+    ],
+    [
+      () => tcpConnections.create("n1", "x", { peerAddress: port }),
+      () => tcpConnections.create("n1", "x", { peerAddress: peer }),
+    ],
+    [
+      () => tcpListeners.create("n1", "x", { bindAddress: "0" }),
+      () => tcpListeners.create("n1", "x", { bindAddress: "127.0.0.1:0" }),
+    ],
+  ];
+  for (const [first, ...again] of cases) {
+    assert.equal((await first()).existed, false);
+    for (const same of again) assert.equal((await same()).existed, true);
+  }
+  await assert.rejects(inlets.create("n1", "x", { bindAddress: "", to, openTimeoutMs: 500 }), {
+    code: "already_exists",
+    message: /with open_timeout "15s", not "0\.5s"$/,
+  });
 });
 
 test("more than ten calls that wait for one thing are no leak to warn of", async (t) => {
