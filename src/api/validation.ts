@@ -1,16 +1,17 @@
-import { create, type DescMessage, type Message } from "@bufbuild/protobuf";
+import { create, type DescField, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
+import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { PortwayError } from "../base/errors.js";
-import { toConnectError } from "./errors.js";
+import { type FieldViolation, toConnectError } from "./errors.js";
 
 /** Violations that an error tells; gRPC sends them in a header, of which a client takes 8 KiB. */
 const maxViolations = 10;
 /** A list with more items is known to be too long, and may hold millions of items that are wrong as well. */
 const maxCheckedItems = 100;
 
-/** Checks requests by the rules in the proto. */
+/** Checks requests by the rules in the proto, and by those of protobuf that its binary reader does not keep. */
 export interface Validation {
   /** Undefined if `message` keeps every rule; else INVALID_ARGUMENT (BAD_ARGUMENT) with the fields that do not. */
   check(type: DescMessage, message: Message): ConnectError | undefined;
@@ -26,16 +27,13 @@ export function createValidation(types: readonly DescMessage[]): Validation {
   const validation: Validation = {
     check(type, message) {
       const result = (hasLongList(type, message) ? first : validator).validate(type, message);
-      if (result.kind === "valid") return undefined;
       // A rule that can't be evaluated is a fault of ours, not of the request.
       if (result.kind === "error") throw result.error;
-      const violations = result.violations.slice(0, maxViolations).map((violation) => ({
-        field: fieldOf(violation),
-        description: violation.message,
-        reason: violation.ruleId.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_"),
-      }));
+      const all = [...badDurations(type, message), ...(result.violations ?? []).map(toFieldViolation)];
+      if (all.length === 0) return undefined;
+      const violations = all.slice(0, maxViolations);
       const { field, description } = violations[0]!;
-      const others = result.violations.length - 1;
+      const others = all.length - 1;
       const text = `${field}: ${description}${others > 0 ? ` (and ${others} more)` : ""}`;
       return toConnectError(new PortwayError("bad_argument", text, { field }), violations);
     },
@@ -93,6 +91,33 @@ function matches(pattern: string, text: string): boolean {
   return known.test(text);
 }
 
-function fieldOf(violation: Violation): string {
-  return pathToString(violation.field);
+function toFieldViolation({ field, message, ruleId }: Violation): FieldViolation {
+  const reason = ruleId.toUpperCase().replaceAll(/[^A-Z0-9]+/g, "_");
+  return { field: pathToString(field), description: message, reason };
+}
+
+/** In JSON no duration can be written that is none; in binary one can. */
+function* badDurations(type: DescMessage, message: Message, within = ""): Generator<FieldViolation> {
+  for (const field of type.fields) {
+    const value = field.fieldKind === "message" ? messageIn(message, field) : undefined;
+    if (value === undefined) continue;
+    const path = within + field.name;
+    if (!isMessage(value, DurationSchema)) yield* badDurations(field.message!, value, `${path}.`);
+    else if (!isDuration(value)) {
+      const description = "must have nanos from -999999999 to 999999999, of the same sign as its seconds";
+      yield { field: path, description, reason: "DURATION_NANOS" };
+    }
+  }
+}
+
+function messageIn(message: Message, { localName, oneof }: DescField): Message | undefined {
+  const values = message as unknown as Readonly<Record<string, unknown>>;
+  if (oneof === undefined) return values[localName] as Message | undefined;
+  const chosen = values[oneof.localName] as { readonly case?: string; readonly value?: Message };
+  return chosen.case === localName ? chosen.value : undefined;
+}
+
+function isDuration({ seconds, nanos }: Duration): boolean {
+  const isOfOneSign = seconds === 0n || nanos === 0 || seconds > 0n === nanos > 0;
+  return Math.abs(nanos) < 1e9 && isOfOneSign;
 }
