@@ -3132,7 +3132,7 @@ export const NodeService: GenService<{
     output: typeof GetServiceResponseSchema;
   },
   /**
-   * The services of a node: those it was made with and those that were started.
+   * The services of a node: those it was made with, then those that were started.
    *
    * @generated from rpc portway.v1.NodeService.ListServices
    */

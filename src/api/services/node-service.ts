@@ -218,7 +218,7 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     async listServices(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.services.list(node);
-      const { items, ...page } = await listPage(context, request, list, byId, toService);
+      const { items, ...page } = await listPage(context, request, list, byStart, toService);
       return create(pb.ListServicesResponseSchema, { services: items, ...page });
     },
     async deleteService({ name }) {
@@ -238,6 +238,15 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
       return create(pb.ListWorkersResponseSchema, { workers: items, ...page });
     },
   };
+}
+
+/** Those that every node has, as Ockam lists them. */
+const firstServices = ["uppercase", "echo"];
+
+/** Those that every node has come first, then those that were started, by id. */
+function byStart({ id }: { readonly id: string }): string {
+  const at = firstServices.indexOf(id);
+  return at === -1 ? `1 ${id}` : `0 ${at}`;
 }
 
 function watchedNode(node: NodeResource): Watched<pb.Node> {
