@@ -104,7 +104,10 @@ export class EmbeddedNode implements AsyncDisposable {
     return this.address;
   }
 
-  /** Dials the node at `peer` (`host:port`). Rejects with `connect_failed` if it is not there after 10 s. */
+  /**
+   * Dials the node at `peer` (`host:port`). Rejects with `connect_failed`, or with `timed_out` if nobody has answered
+   * after 5 s.
+   */
   async connect(peer: string, options: TimeoutOptions = {}): Promise<Connection> {
     const { connections } = this.#open();
     using wait = this.#waitOf(options);

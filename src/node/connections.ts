@@ -11,6 +11,7 @@ import {
 } from "../model/socket-address.js";
 import type { Arrival } from "../routing/arrival.js";
 import type { Router } from "../routing/router.js";
+import { connectTimedOut } from "../transport/connect-failed.js";
 import type { Connection, ConnectionUser, Transport } from "../transport/transport.js";
 import type { ChangeLog } from "./change-log.js";
 import { ConnectionWorker } from "./connection-worker.js";
@@ -68,7 +69,7 @@ export class Connections {
       // One that serves a relay or an inlet was not made by a create of its own.
       if (entry.owner === "") this.#end(entry);
     };
-    await this.#store.settle(entry, wait, (until) => linked(entry.dialed!, until), undo);
+    await this.#store.settle(entry, wait, (until) => linked(entry.dialed!, peer, until), undo);
     return { resource: this.#view(entry), existed: existing !== undefined };
   }
 
@@ -226,8 +227,12 @@ export class Connections {
   }
 }
 
-/** Waits for a link; rejects with why the next attempt failed, or when the wait has passed. */
-async function linked(dialed: DialedConnection, { signal, waitMs = 0 }: WaitOptions): Promise<void> {
+/** Waits for a link; rejects with why the next attempt failed, or with `timed_out` when the wait has passed. */
+async function linked(
+  dialed: DialedConnection,
+  peer: SocketAddress,
+  { signal, waitMs = 0 }: WaitOptions,
+): Promise<void> {
   if (waitMs <= 0) return;
   const outcome = deferred<void>();
   let isWatched = false;
@@ -241,7 +246,7 @@ async function linked(dialed: DialedConnection, { signal, waitMs = 0 }: WaitOpti
   });
   isWatched = true;
   const timer = setTimeout(
-    () => outcome.reject(new PortwayError("connect_failed", `no link within ${waitMs} ms`)),
+    () => outcome.reject(connectTimedOut(peer, `no link within ${waitMs} ms`)),
     waitMs,
   );
   try {

@@ -88,8 +88,8 @@ export interface Transport {
    */
   readonly isReliable: boolean;
   /**
-   * Connects to a peer. Rejects with `connect_failed` (with the cause in the message) or the signal's reason; the
-   * attempt has a deadline of its own. `attach` is called before the promise resolves.
+   * Connects to a peer. Rejects with `connect_failed` (with the cause in the message), with `timed_out` at the end of
+   * a deadline of its own, or with the signal's reason. `attach` is called before the promise resolves.
    */
   dial(peer: SocketAddress, attach: Attach, options?: DialWaitOptions): Promise<Connection>;
   /** Binds and accepts. Rejects with `address_in_use`, `address_not_available`, `port_privileged`. */

@@ -6,6 +6,7 @@ import { Code, ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { NodeService, WorkerKind } from "../../gen/portway/v1/node_service_pb.js";
 import { SystemService } from "../../gen/portway/v1/system_service_pb.js";
+import { createPortwayClient } from "../../src/client/node-client.js";
 import { Machine } from "./support/machine.js";
 import { freePort } from "./support/ports.js";
 import { hasProc, residentBytes } from "./support/processes.js";
@@ -92,6 +93,28 @@ test("a generated client speaks gRPC over plain HTTP/2 on the same port", async 
     createClient(SystemService, stranger).getServerInfo({}),
     (error) => ConnectError.from(error).code === Code.Unauthenticated,
   );
+});
+
+test("a connection to whom says nothing is dialed once, and given up when its wait is over", async () => {
+  await machine.run("node create waiting");
+  await using silent = await TcpTarget.listen((socket) => socket.resume());
+  const waitMs = 500;
+  const startMs = performance.now();
+  using client = createPortwayClient({ socketPath: machine.home.socketPath });
+  const creating = client.nodes.createTcpConnection({
+    parent: "nodes/waiting",
+    tcpConnection: { peerAddress: silent.address },
+    wait: { nanos: waitMs * 1_000_000 },
+  });
+  await assert.rejects(creating, (error) => ConnectError.from(error).code === Code.DeadlineExceeded);
+  const tookMs = performance.now() - startMs;
+  assert.ok(tookMs < withSlack(2 * waitMs), `${tookMs} ms`);
+
+  const create = `tcp-connection create --from waiting --to ${silent.address} --timeout ${waitMs}ms`;
+  const { code, stderr } = await machine.cli(create);
+  assert.equal(code, 70);
+  assert.equal(stderr, `error: can't connect to ${silent.address}: no link within ${waitMs} ms\n`);
+  assert.equal(silent.accepted, 2);
 });
 
 test("a SendMessage that is canceled leaves nothing behind", async () => {

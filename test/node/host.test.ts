@@ -357,6 +357,15 @@ test("a created connection that must be up and is refused is not there", async (
   assert.deepEqual(await engine.tcpConnections.list("n1"), []);
 });
 
+test("a created connection whose peer says nothing is not there once its wait has passed", async () => {
+  await create("n1");
+  const peerAddress = await listen((socket) => socket.on("error", () => {}).resume());
+  const create_ = engine.tcpConnections.create("n1", "", { peerAddress }, { waitMs: 200 });
+  const message = `can't connect to ${peerAddress}: no link within 200 ms`;
+  await assert.rejects(create_, { code: "timed_out", message });
+  assert.deepEqual(await engine.tcpConnections.list("n1"), []);
+});
+
 test("a create of what is there already waits as the first one does", async () => {
   const address = await create("n2");
   await create("n1");

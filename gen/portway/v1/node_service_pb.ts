@@ -2979,9 +2979,10 @@ export const NodeService: GenService<{
   },
   /**
    * Creates a connection to another node. Its worker address holds for its whole life: it dials again by itself,
-   * with backoff, whenever the link is lost. With a `wait` the call returns as soon as there is a link, and is
-   * UNAVAILABLE (CONNECT_FAILED) as soon as an attempt fails, or when the wait has passed: the connection is deleted
-   * again then, unless it was there before the call. Without `wait` it returns at once, CONNECTING.
+   * with backoff, whenever the link is lost. With a `wait` the call returns as soon as there is a link. It is
+   * UNAVAILABLE (CONNECT_FAILED) as soon as an attempt fails, and DEADLINE_EXCEEDED (TIMED_OUT) when the wait has passed,
+   * or when nobody has answered an attempt for 5 s: the connection is deleted again then, unless it was there before the
+   * call. Without `wait` it returns at once, CONNECTING.
    * INVALID_ARGUMENT (BAD_SOCKET_ADDRESS). NOT_FOUND (TCP_CONNECTION_NOT_FOUND) if it is deleted during the wait.
    * Cancelling the call during the wait takes it away.
    *

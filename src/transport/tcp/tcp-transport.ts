@@ -4,7 +4,7 @@ import { type AcceptedSocket, ByteServer, ByteSocket } from "../../base/socket.j
 import { connectReason } from "../../base/socket-errors.js";
 import { transportType } from "../../model/address.js";
 import type { SocketAddress } from "../../model/socket-address.js";
-import { connectFailed } from "../connect-failed.js";
+import { connectFailed, connectTimedOut } from "../connect-failed.js";
 import type {
   Attach,
   CloseReason,
@@ -40,9 +40,13 @@ export class TcpTransport implements Transport {
     const outcome = deferred<Connection>();
     const failed = (why: string, cause?: Error): void => outcome.reject(connectFailed(peer, why, cause));
     const { plainSockets, dialTimeoutMs } = this.#limits;
-    const connection = this.#connection(attach, outcome.resolve, (reason, error) =>
-      failed(dialReason(reason, error, connection.isConnected, dialTimeoutMs), error),
-    );
+    const connection = this.#connection(attach, outcome.resolve, (reason, error) => {
+      if (reason !== "handshake_timeout") return failed(dialReason(reason, error), error);
+      const why = connection.isConnected
+        ? `it said nothing within ${dialTimeoutMs} ms; is there a node at that address?`
+        : `no answer within ${dialTimeoutMs} ms`;
+      outcome.reject(connectTimedOut(peer, why, error));
+    });
     try {
       connection.adopt(ByteSocket.dial({ ...peer, plainSockets }, connection, () => connection.start()));
     } catch (error) {
@@ -163,17 +167,8 @@ class TcpListener implements Listener {
   }
 }
 
-function dialReason(
-  reason: CloseReason,
-  error: Error | undefined,
-  isConnected: boolean,
-  dialTimeoutMs: number,
-): string {
+function dialReason(reason: CloseReason, error: Error | undefined): string {
   switch (reason) {
-    case "handshake_timeout":
-      return isConnected
-        ? `it said nothing within ${dialTimeoutMs} ms; is there a node at that address?`
-        : `no answer within ${dialTimeoutMs} ms`;
     case "bad_version":
       return "what answers there is not a node (its first byte is not the protocol's version)";
     case "closed_by_peer":

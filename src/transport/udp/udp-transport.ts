@@ -3,7 +3,7 @@ import { abortable, deferred } from "../../base/signals.js";
 import { connectReason } from "../../base/socket-errors.js";
 import { transportType } from "../../model/address.js";
 import { formatSocketAddress, type SocketAddress } from "../../model/socket-address.js";
-import { connectFailed } from "../connect-failed.js";
+import { connectFailed, connectTimedOut } from "../connect-failed.js";
 import type {
   Attach,
   Connection,
@@ -62,7 +62,7 @@ export class UdpTransport implements Transport {
     const { clock, dialTimeoutMs } = this.#limits;
     const late = deferred<never>();
     using _timer = clock.after(dialTimeoutMs, () =>
-      late.reject(connectFailed(peer, `no answer within ${dialTimeoutMs} ms`)),
+      late.reject(connectTimedOut(peer, `no answer within ${dialTimeoutMs} ms`)),
     );
     try {
       return await abortable(Promise.race([addressesOf(peer.host), late.promise]), signal);

@@ -28,7 +28,13 @@ async function stranger(t: TestContext, serve: (socket: net.Socket) => void): Pr
 }
 
 /** Dials, and expects a failure whose text ends with `why`. */
-async function failsTo(t: TestContext, peer: SocketAddress, options: TcpOptions, why: RegExp): Promise<void> {
+async function failsTo(
+  t: TestContext,
+  peer: SocketAddress,
+  options: TcpOptions,
+  why: RegExp,
+  code = "connect_failed",
+): Promise<void> {
   const transport = new TcpTransport(options);
   t.after(() => transport.close());
   const where = `${peer.host}:${peer.port}`;
@@ -36,7 +42,7 @@ async function failsTo(t: TestContext, peer: SocketAddress, options: TcpOptions,
     transport.dial(peer, () => assert.fail("attached")),
     (error: unknown) => {
       assert.ok(error instanceof PortwayError);
-      assert.equal(error.code, "connect_failed");
+      assert.equal(error.code, code);
       assert.equal(error.facts["peer"], where);
       const start = `can't connect to ${where}: `;
       assert.ok(error.message.startsWith(start), error.message);
@@ -76,7 +82,7 @@ for (const plainSockets of [false, true]) {
         socket.resume();
       });
       const why = /^it said nothing within 250 ms; is there a node at that address\?$/;
-      await failsTo(t, peer, { plainSockets, dialTimeoutMs: 250 }, why);
+      await failsTo(t, peer, { plainSockets, dialTimeoutMs: 250 }, why, "timed_out");
       await ended;
     });
 
