@@ -129,6 +129,18 @@ describe("what is not enforced here is refused by name, and nothing is done", ()
     assert.match(stderr, /--authorized/);
   });
 
+  test("a --relay-address that can't be registered is told what is expected", async () => {
+    for (const address of ["a/b", "a#b", "ä".repeat(128)]) {
+      const daemon = new FakeDaemon();
+      const line = `relay create r --at n2 --relay-address ${address}`;
+      const { code, stderr } = await portway(line, { daemon });
+      assert.equal(code, 64);
+      const said = `--relay-address: "${address}" can't be registered: expected at most 255 bytes without "/" and "#"`;
+      assert.equal(stderr, `error: ${said}\n`);
+      assert.deepEqual(daemon.calls, []);
+    }
+  });
+
   test("--retry-wait 0 would be an inlet that gives up: that there is not", async () => {
     const { code, stderr } = await portway("tcp-inlet create --to /service/outlet --retry-wait 0");
     assert.equal(code, 64);

@@ -18,6 +18,7 @@ import { untilUp, type WaitOption } from "../until-up.js";
 const defaultName = "default";
 export const defaultRelayWaitMs = 5000;
 const maxWaitMs = 600_000;
+const maxRelayAddressBytes = 255;
 
 interface CreateOptions extends RetryOptions {
   readonly at?: string;
@@ -35,11 +36,12 @@ export async function create(cli: Cli, options: CreateOptions, name = defaultNam
     );
   }
   const id = parseName(name, "a relay");
+  const relayAddress = relayAddressOf(options.relayAddress);
   const at = await resolveRoute(cli, "--at", atRoute(options.at));
   const waitMs = waitOf(options.connectionWait);
   const node = await targetNodeOrNew(cli, options.to);
   const { relay } = await withRetries(cli, options, () =>
-    createRelay(cli, { node, id, at, relayAddress: options.relayAddress ?? "", waitMs }),
+    createRelay(cli, { node, id, at, relayAddress, waitMs }),
   );
   tellRelay(cli, node, relay, waitMs > 0);
   await cli.output.print({
@@ -100,6 +102,17 @@ export async function createRelay(cli: Cli, relay: NewRelay): Promise<{ relay: R
 /** A bare word is the name of a node here. */
 export function atRoute(at: string): string {
   return at.includes("/") || at === "-" ? at : `/node/${at}`;
+}
+
+/** Empty takes the relay's name. */
+function relayAddressOf(given = ""): string {
+  if (!/[/#]/.test(given) && Buffer.byteLength(given) <= maxRelayAddressBytes) return given;
+  const expected = `at most ${maxRelayAddressBytes} bytes without "/" and "#"`;
+  throw new PortwayError(
+    "bad_address",
+    `--relay-address: "${given}" can't be registered: expected ${expected}`,
+    { given },
+  );
 }
 
 function waitOf(given: string | boolean | undefined): number {
