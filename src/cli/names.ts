@@ -1,6 +1,7 @@
 import { PortwayError } from "../base/errors.js";
 
 const maxNameLength = 63;
+const maxAddressBytes = 255;
 
 /** The last part of a resource name: `web` of `nodes/n1/inlets/web`. */
 export function idOf(resourceName: string): string {
@@ -35,10 +36,10 @@ export function addressValue(text: string): string {
 /** A worker address as a person gives it. Throws `bad_address`. */
 export function parseWorkerAddress(text: string): string {
   const address = addressValue(text);
-  if (/^[^/#\s]+$/.test(address) && Buffer.byteLength(address) <= 255) return address;
+  if (/^[^/#\s]+$/.test(address) && Buffer.byteLength(address) <= maxAddressBytes) return address;
   throw new PortwayError(
     "bad_address",
-    `"${text}" can't be the address of a worker: expected a word without "/" and "#", or /service/WORD`,
+    `"${text}" can't be the address of a worker: expected a word of at most ${maxAddressBytes} bytes without "/" and "#", or /service/WORD`,
     { given: text },
   );
 }

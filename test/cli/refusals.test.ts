@@ -141,6 +141,18 @@ describe("what is not enforced here is refused by name, and nothing is done", ()
     }
   });
 
+  test("a worker address that is too long is told how long it may be", async () => {
+    const address = "a".repeat(256);
+    for (const line of [
+      `tcp-outlet create --to 9000 --from ${address}`,
+      `service start hop --addr ${address}`,
+    ]) {
+      const { code, stderr } = await portway(line);
+      assert.equal(code, 64);
+      assert.match(stderr, /^error: --(from|addr): .* expected a word of at most 255 bytes without/);
+    }
+  });
+
   test("--retry-wait 0 would be an inlet that gives up: that there is not", async () => {
     const { code, stderr } = await portway("tcp-inlet create --to /service/outlet --retry-wait 0");
     assert.equal(code, 64);
