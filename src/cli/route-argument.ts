@@ -31,17 +31,21 @@ function parseRoute(flag: string, text: string): MultiAddr {
 
 /**
  * A segment `-` of a route stands for one line of standard input: `-/service/echo`, `/node/n2/-/service/echo`, `-`.
- * So a command that prints an address can be piped into one that takes a route.
+ * So a command that prints an address can be piped into one that takes a route. Throws `bad_route` for a second one.
  */
 async function replaceHyphen(cli: Cli, flag: string, text: string): Promise<string> {
   const segments = text.split("/");
-  if (!segments.includes("-")) return text;
+  const at = segments.indexOf("-");
+  if (at === -1) return text;
+  if (segments.includes("-", at + 1)) {
+    const said = `${flag}: "-" stands for a line of standard input: expected one at most in a route`;
+    throw new PortwayError("bad_route", said, { given: text });
+  }
   const line = (await lineFor(cli, flag))?.trim() ?? "";
   const given = line.split("/").filter((segment) => segment !== "");
   if (given.length === 0) {
     throw new PortwayError("malformed", `${flag}: "-" stands for a line of standard input, and none came`);
   }
-  const at = segments.indexOf("-");
   const before = segments.slice(0, at).filter((segment) => segment !== "");
   const after = segments.slice(at + 1).filter((segment) => segment !== "");
   return `/${[...before, ...given, ...after].join("/")}`;

@@ -135,6 +135,15 @@ describe("a route on the command line", () => {
     }
   });
 
+  test("has one - at most", async () => {
+    for (const line of ["message send x --to -/service/-", "tcp-inlet create --to /-/-/service/outlet"]) {
+      const { code, stderr } = await portway(line, { stdin: "/service/a\n" });
+      assert.equal(code, 64);
+      const said = '--to: "-" stands for a line of standard input: expected one at most in a route';
+      assert.equal(stderr, `error: ${said}\n`);
+    }
+  });
+
   test("has a - and nothing comes: that is said", async () => {
     const { code, stderr } = await portway("message send x --to -/service/echo");
     assert.equal(code, 70);
