@@ -153,6 +153,18 @@ describe("what is not enforced here is refused by name, and nothing is done", ()
     }
   });
 
+  test("an inlet whose route ends at a node has no outlet to lead to", async () => {
+    const daemon = new FakeDaemon();
+    await portway("node create n2", { daemon });
+    for (const route of ["/node/n2", "/dnsaddr/localhost/tcp/7000", "/service/hop/node/n2"]) {
+      const { code, stderr } = await portway(`tcp-inlet create --at n2 --to ${route}`, { daemon });
+      assert.equal(code, 64, route);
+      const said = `--to: the route ${route} ends at a node: expected the outlet as its last part, /service/ADDRESS`;
+      assert.equal(stderr, `error: ${said}\n`);
+    }
+    assert.equal(daemon.nodes.get("n2")?.inlets.size, 0);
+  });
+
   test("--retry-wait 0 would be an inlet that gives up: that there is not", async () => {
     const { code, stderr } = await portway("tcp-inlet create --to /service/outlet --retry-wait 0");
     assert.equal(code, 64);

@@ -1,5 +1,6 @@
 import type { Inlet } from "../../../gen/portway/v1/portal_service_pb.js";
 import { PortwayError } from "../../base/errors.js";
+import { MultiAddr } from "../../model/multiaddr.js";
 import { isLoopback, parseSocketAddress } from "../../model/socket-address.js";
 import { durationArgument, missingArgument, socketAddressArgument, timeoutArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
@@ -46,6 +47,10 @@ export async function create(cli: Cli, options: CreateOptions, named: string | u
     );
   }
   const to = await resolveRoute(cli, "--to", options.to);
+  if (!endsAtWorker(to)) {
+    const said = `--to: the route ${options.to} ends at a node: expected the outlet as its last part, /service/ADDRESS`;
+    throw new PortwayError("bad_route", said, { given: options.to });
+  }
   const node = await targetNodeOrNew(cli, options.at);
   const { inlet } = await withRetries(cli, options, () =>
     createInlet(cli, { node, id, bindAddress, to, waitMs, timeoutMs, retryWaitMs }),
@@ -58,6 +63,11 @@ export async function create(cli: Cli, options: CreateOptions, named: string | u
     machine: bound,
     json: () => inletJson(inlet),
   });
+}
+
+function endsAtWorker(route: string): boolean {
+  const last = MultiAddr.parse(route).parts.at(-1)?.protocol;
+  return last === "service" || last === "worker";
 }
 
 export interface NewInlet {
