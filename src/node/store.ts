@@ -162,23 +162,29 @@ export class Store<Spec, E extends Entry<Spec>> {
   }
 }
 
-/** `field "old", not "new"` for each field in which two specs differ, in the words of the API. */
+/** `bind address "old", not "new"` for each field in which two specs differ. */
 export function differences(there: unknown, wanted: unknown): string {
-  const old = there as Record<string, unknown>;
+  // One that nobody asked for, as a connection that was accepted, has no spec.
+  const old = (there ?? {}) as Record<string, unknown>;
   const asked = wanted as Record<string, unknown>;
-  const names = [...new Set([...Object.keys(old ?? {}), ...Object.keys(asked ?? {})])];
+  const names = [...new Set([...Object.keys(old), ...Object.keys(asked)])];
   const said = names
     .filter((name) => !isDeepStrictEqual(old[name], asked[name]))
-    .map((name) => `${shownName(name)} ${shownValue(name, old[name])}, not ${shownValue(name, asked[name])}`);
+    .map(
+      (name) => `${inWords(name)} ${valueInWords(name, old[name])}, not ${valueInWords(name, asked[name])}`,
+    );
   return said.join("; ");
 }
 
-/** `openTimeoutMs` is `open_timeout` there. */
-function shownName(name: string): string {
-  return name.replace(/Ms$/, "").replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+/** `HTTP server port` of `httpServerPort`, `retry wait` of `retryWaitMs`. */
+function inWords(name: string): string {
+  return name
+    .replace(/Ms$/, "")
+    .replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replace(/\b(?:tcp|http)\b/g, (word) => word.toUpperCase());
 }
 
-function shownValue(name: string, value: unknown): string {
-  if (typeof value === "number" && name.endsWith("Ms")) return JSON.stringify(`${value / 1000}s`);
-  return JSON.stringify(value ?? null);
+function valueInWords(name: string, value: unknown): string {
+  if (value === undefined) return "unset";
+  return name.endsWith("Ms") ? `${value} ms` : JSON.stringify(value);
 }

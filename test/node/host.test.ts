@@ -107,7 +107,10 @@ test("creating a node again is no error if it is asked for in the same way", asy
   const other = { tcpListenerAddress: "127.0.0.1:1" };
   await assert.rejects(engine.nodes.create("n1", other), {
     code: "node_exists",
-    message: /already with tcp_listener_address "127\.0\.0\.1:0", not "127\.0\.0\.1:1"$/,
+    message: /already with TCP listener address "127\.0\.0\.1:0", not "127\.0\.0\.1:1"$/,
+  });
+  await assert.rejects(engine.nodes.create("n1", { ...spec, httpServerPort: 0 }), {
+    message: "node n1 exists already with HTTP server port unset, not 0",
   });
 });
 
@@ -427,7 +430,7 @@ test("specs are equal if they are with their defaults, and an error names what d
   }
   await assert.rejects(inlets.create("n1", "x", { bindAddress: "", to, openTimeoutMs: 500 }), {
     code: "already_exists",
-    message: /with open_timeout "15s", not "0\.5s"$/,
+    message: /with open timeout 15000 ms, not 500 ms$/,
   });
 });
 
