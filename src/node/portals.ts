@@ -9,8 +9,8 @@ import {
   parseSocketAddress,
   type SocketAddress,
 } from "../model/socket-address.js";
-import { Inlet } from "../portal/inlet.js";
-import { Outlet } from "../portal/outlet.js";
+import { defaultOpenTimeoutMs, Inlet } from "../portal/inlet.js";
+import { defaultConnectTimeoutMs, Outlet } from "../portal/outlet.js";
 import type { Link } from "../routing/link.js";
 import type { Router } from "../routing/router.js";
 import type { ChangeLog } from "./change-log.js";
@@ -45,9 +45,6 @@ export interface PortalsOptions {
 }
 
 const firstOutletAddress = "outlet";
-/** Those of the API. */
-const defaultOpenTimeoutMs = 15_000;
-const defaultConnectTimeoutMs = 10_000;
 
 /** The inlets and outlets of a node. */
 export class Portals {

@@ -37,7 +37,7 @@ export interface InletOptions {
 }
 
 /** Longer than an outlet waits for its target and than a link may stand still, so that those are told apart from it. */
-const defaultOpenTimeoutMs = 15_000;
+export const defaultOpenTimeoutMs = 15_000;
 const defaultMaxSessions = 10_000;
 /** A disconnect that comes this soon after the pong, before any data, is how an outlet says that it was refused. */
 const refusalMs = 2_000;

@@ -28,7 +28,7 @@ export interface OutletOptions {
   readonly changed: () => void;
 }
 
-const defaultConnectTimeoutMs = 10_000;
+export const defaultConnectTimeoutMs = 10_000;
 const defaultMaxSessions = 10_000;
 
 /**

@@ -434,6 +434,19 @@ test("specs are equal if they are with their defaults, and an error names what d
   });
 });
 
+test("an id that a connection has which was accepted is taken", async () => {
+  await create("n1");
+  const peerAddress = await create("n2");
+  const { tcpConnections } = engine;
+  await tcpConnections.create("n1", "x", { peerAddress }, { waitMs: 5_000 });
+  while ((await tcpConnections.list("n2")).length === 0) await new Promise(setImmediate);
+  const [accepted] = await tcpConnections.list("n2");
+  await assert.rejects(tcpConnections.create("n2", accepted!.id, { peerAddress }), {
+    code: "already_exists",
+    message: /with peer address unset, not "127/,
+  });
+});
+
 test("more than ten calls that wait for one thing are no leak to warn of", async (t) => {
   await create("n1");
   const warnings: Error[] = [];
