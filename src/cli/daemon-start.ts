@@ -50,15 +50,14 @@ export interface StartOptions {
 
 /**
  * Returns when a daemon accepts connections at the home's socket; starts one if none does and that is allowed. Throws
- * `daemon_unreachable` with what the daemon said last.
+ * `daemon_unreachable` with what the daemon said last, and `bad_argument` for a home that no daemon can have.
  */
 export async function ensureDaemon(options: StartOptions): Promise<DaemonStart> {
   const home = homeAt(options.home);
   const bytes = Buffer.byteLength(home.socketPath);
   if (bytes > maxSocketPathBytes) {
-    throw unreachable(
-      `PORTWAY_HOME is too long: ${home.socketPath} has ${bytes} bytes, and a Unix socket's path at most ${maxSocketPathBytes}`,
-    );
+    const said = `PORTWAY_HOME is too long: ${home.socketPath} has ${bytes} bytes, and a Unix socket's path at most ${maxSocketPathBytes}`;
+    throw new PortwayError("bad_argument", said, { home: home.path });
   }
   if (await accepts(home.socketPath)) return {};
   if (!options.mayStart) throw unreachable(`no daemon answers at ${home.socketPath}`);

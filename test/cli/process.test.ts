@@ -81,8 +81,8 @@ describe("the daemon of the commands", () => {
     await using machine = new Machine();
     const home = join(machine.folder, "x".repeat(110));
     const { code, stderr } = await machine.cli("node list", { environment: { PORTWAY_HOME: home } });
-    assert.equal(code, 69);
-    assert.match(stderr, /PORTWAY_HOME is too long/);
+    assert.equal(code, 64);
+    assert.match(stderr, /^error: PORTWAY_HOME is too long: .*\n$/);
   });
 
   test("is started in a volume with other things in it, where nothing else can be written", async () => {
