@@ -71,6 +71,14 @@ describe("reset", () => {
     assert.ok(existsSync(nginx) && stderr.includes(nginx));
   });
 
+  test("names the first of very many things that it leaves, and says how many more there are", async () => {
+    const names = Array.from({ length: 100 }, (_, at) => `f${String(at).padStart(3, "0")}`);
+    make(names);
+    const { stderr } = await reset();
+    const said = names.slice(0, 10).map((name) => join(home, name));
+    assert.ok(stderr.endsWith(`left there: ${said.join(", ")} and 90 more\n`), stderr);
+  });
+
   test("leaves the directories and the token that were there before", async () => {
     make(ours);
     note();

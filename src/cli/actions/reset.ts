@@ -4,6 +4,9 @@ import type { Cli } from "../cli.js";
 import { stopDaemon } from "../daemon-stop.js";
 import { deleteHomeFiles } from "../home-files.js";
 
+/** Of what was left there, how many are named to a person. */
+const maxNamed = 10;
+
 /** Stops the daemon of the home and deletes what Portway created there. */
 export async function reset(cli: Cli, options: { readonly yes?: boolean }): Promise<void> {
   await confirm(cli, options.yes);
@@ -18,7 +21,7 @@ export async function reset(cli: Cli, options: { readonly yes?: boolean }): Prom
     const why = kept.includes(home.path)
       ? "not created by Portway or not removable"
       : "not created by Portway";
-    cli.notices.warn(`${why}, and left there: ${kept.join(", ")}`);
+    cli.notices.warn(`${why}, and left there: ${someOf(kept)}`);
   }
   const said =
     deleted.length === 0 && pid === undefined
@@ -30,6 +33,12 @@ export async function reset(cli: Cli, options: { readonly yes?: boolean }): Prom
     machine: `${said} in ${home.path}${daemon}`,
     json: () => ({ deleted, home: home.path, kept, stopped_pid: pid ?? null }),
   });
+}
+
+/** A directory that never was a home may hold any number of things. */
+function someOf(paths: readonly string[]): string {
+  const more = paths.length - maxNamed;
+  return more > 0 ? `${paths.slice(0, maxNamed).join(", ")} and ${more} more` : paths.join(", ");
 }
 
 async function confirm(cli: Cli, yes: boolean | undefined): Promise<void> {
