@@ -27,7 +27,8 @@ Environment, for a daemon that a command starts as well:
   PORTWAY_IDLE_EXIT_MS   how long a daemon that a command started stays without nodes [default: 5000]
 
 Exit codes: 0 ended as asked, 64 a flag is wrong, 69 another daemon has PORTWAY_HOME or somebody removed it, 73 something
-that it needs can't be made, 78 a variable, a file or a directory is wrong, 70 any other failure.`,
+that it needs can't be made, 78 a variable, a file or a directory is wrong, 70 any other failure, 130 a second SIGINT, 143
+a second SIGTERM.`,
     )
     .does(describing, async () => (await import("../actions/serve.js")).serve)
     .examples("portway serve", "portway serve --api-address 127.0.0.1:4600");
