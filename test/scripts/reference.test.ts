@@ -141,7 +141,7 @@ test("a field says its type and the rules for its value in words", () => {
     "portway.v1.SendMessageRequest.to": ["1 to 4096 characters."],
     "portway.v1.CreateNodeRequest.request_id": ["a uuid; may be left empty."],
     "portway.v1.CreateRelayRequest.relay": ["relayspec", "required."],
-    "portway.v1.CreateRelayRequest.relay_id": ["matches ^[a-za-z0-9_-]{0,63}$."],
+    "portway.v1.CreateRelayRequest.relay_id": ["matches ^([a-za-z0-9_][a-za-z0-9_-]{0,62})?$."],
     "portway.v1.ServiceSpec.kind": ["a value that is defined; not service_kind_unspecified."],
     "portway.v1.MessageCounts.dropped": ["map<string, uint64>"],
     "portway.v1.Condition.holds": ["optional bool"],
