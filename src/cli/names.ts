@@ -1,7 +1,7 @@
 import { PortwayError } from "../base/errors.js";
+import { maxAddressBytes } from "../model/address.js";
 
 const maxNameLength = 63;
-const maxAddressBytes = 255;
 
 /** The last part of a resource name: `web` of `nodes/n1/inlets/web`. */
 export function idOf(resourceName: string): string {
@@ -42,4 +42,9 @@ export function parseWorkerAddress(text: string): string {
     `"${text}" can't be the address of a worker: expected a word of at most ${maxAddressBytes} bytes without "/" and "#", or /service/WORD`,
     { given: text },
   );
+}
+
+/** Whether a relay can be registered under it. */
+export function isRelayAddress(text: string): boolean {
+  return text !== "" && !/[/#]/.test(text) && Buffer.byteLength(text) <= maxAddressBytes;
 }

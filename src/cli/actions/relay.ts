@@ -1,12 +1,13 @@
 import type { Relay } from "../../../gen/portway/v1/relay_service_pb.js";
 import { State } from "../../../gen/portway/v1/resource_pb.js";
 import { PortwayError } from "../../base/errors.js";
+import { maxAddressBytes } from "../../model/address.js";
 import { durationArgument, missingArgument } from "../argument.js";
 import type { Cli } from "../cli.js";
 import { protoDuration } from "../duration.js";
 import { isUp } from "../forms/liveness.js";
 import { registrationJson, registrationPlain, relayJson, relayPlain, relayShowJson } from "../forms/relay.js";
-import { idOf, parseName } from "../names.js";
+import { idOf, isRelayAddress, parseName } from "../names.js";
 import { listAll, pageSize } from "../paging.js";
 import { type RetryOptions, withRetries } from "../retry.js";
 import { resolveRoute } from "../route-argument.js";
@@ -18,7 +19,6 @@ import { untilUp, type WaitOption } from "../until-up.js";
 const defaultName = "default";
 export const defaultRelayWaitMs = 5000;
 const maxWaitMs = 600_000;
-const maxRelayAddressBytes = 255;
 
 interface CreateOptions extends RetryOptions {
   readonly at?: string;
@@ -106,13 +106,10 @@ export function atRoute(at: string): string {
 
 /** Empty takes the relay's name. */
 function relayAddressOf(given = ""): string {
-  if (!/[/#]/.test(given) && Buffer.byteLength(given) <= maxRelayAddressBytes) return given;
-  const expected = `at most ${maxRelayAddressBytes} bytes without "/" and "#"`;
-  throw new PortwayError(
-    "bad_address",
-    `--relay-address: "${given}" can't be registered: expected ${expected}`,
-    { given },
-  );
+  if (given === "" || isRelayAddress(given)) return given;
+  const expected = `at most ${maxAddressBytes} bytes without "/" and "#"`;
+  const said = `--relay-address: "${given}" can't be registered: expected ${expected}`;
+  throw new PortwayError("bad_address", said, { given });
 }
 
 function waitOf(given: string | boolean | undefined): number {

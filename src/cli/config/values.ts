@@ -1,8 +1,9 @@
 import { PortwayError } from "../../base/errors.js";
+import { maxAddressBytes } from "../../model/address.js";
 import { MultiAddr } from "../../model/multiaddr.js";
 import { parsePeerAddress, parseSocketAddress } from "../../model/socket-address.js";
 import { parseDuration } from "../duration.js";
-import { parseName, parseNodeId, parseWorkerAddress } from "../names.js";
+import { isRelayAddress, parseName, parseNodeId, parseWorkerAddress } from "../names.js";
 import { refuseParts } from "../refusals.js";
 import { quoted, Refusal } from "./problems.js";
 
@@ -82,8 +83,11 @@ export const workerAddress: ValueKind<string> = {
 export const relayAddress: ValueKind<string> = {
   expected: "the name to register",
   read(text) {
-    if (text === "" || /[/#]/.test(text) || Buffer.byteLength(text) > 255) {
-      throw new Refusal(`found ${quoted(text)}`, "the name to register, at most 255 bytes without / and #");
+    if (!isRelayAddress(text)) {
+      throw new Refusal(
+        `found ${quoted(text)}`,
+        `the name to register, at most ${maxAddressBytes} bytes without / and #`,
+      );
     }
     return text;
   },
