@@ -25,7 +25,7 @@ import { Answers } from "./idempotency.js";
 import { authorizeCalls, observeCalls, rememberAnswers } from "./interceptors.js";
 import { type ApiLimits, resolveApiLimits } from "./limits.js";
 import { createListener, type Listener, type RequestHandler, trust } from "./listener.js";
-import { createPager } from "./paging.js";
+import { createPager } from "./lists/paging.js";
 import { refuse } from "./refusal.js";
 import { createRpcHandler, type ServedService } from "./rpc-handler.js";
 import { healthService } from "./services/health-service.js";

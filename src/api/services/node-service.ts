@@ -3,6 +3,7 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/node_service_pb.js";
 import type { NodeResource } from "../../node/resources.js";
 import { toConnectionSpec, toListenerSpec, toNodeSpec, toServiceSpec } from "../from-proto.js";
+import { byCreation, byId, listPage } from "../lists/list-page.js";
 import { formatNodeName, parseName, parseNodeName } from "../names.js";
 import {
   toNode,
@@ -13,7 +14,7 @@ import {
   toUdpListener,
   toWorker,
 } from "../to-proto.js";
-import { byCreation, byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+import { type ServiceContext, waitOptions } from "./context.js";
 import { type Watched, type WatchedKind, watch } from "./watch.js";
 
 /** Each method is convert, call, convert. */
@@ -28,13 +29,13 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
       return create(pb.GetNodeResponseSchema, { node: toNode(await engine.nodes.get(parseNodeName(name))) });
     },
     async listNodes(request) {
-      const { items, ...page } = await listPage(
-        context,
-        request,
-        () => engine.nodes.list(),
-        byCreation,
-        toNode,
-      );
+      const list = () => engine.nodes.list();
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byCreation,
+        type: pb.NodeSchema,
+        toProto: toNode,
+      });
       return create(pb.ListNodesResponseSchema, { nodes: items, ...page });
     },
     watchNodes(request, call) {
@@ -91,13 +92,13 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     },
     async listTcpListeners(request) {
       const node = parseNodeName(request.parent);
-      const { items, ...page } = await listPage(
-        context,
-        request,
-        () => engine.tcpListeners.list(node),
-        ({ id, status }) => (status.isNodeListener ? `0 ${id}` : `1 ${id}`),
-        toTcpListener,
-      );
+      const list = () => engine.tcpListeners.list(node);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: ({ id, status }) => (status.isNodeListener ? `0 ${id}` : `1 ${id}`),
+        type: pb.TcpListenerSchema,
+        toProto: toTcpListener,
+      });
       return create(pb.ListTcpListenersResponseSchema, { tcpListeners: items, ...page });
     },
     async deleteTcpListener({ name }) {
@@ -126,7 +127,12 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     async listTcpConnections(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.tcpConnections.list(node);
-      const { items, ...page } = await listPage(context, request, list, byCreation, toTcpConnection);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byCreation,
+        type: pb.TcpConnectionSchema,
+        toProto: toTcpConnection,
+      });
       return create(pb.ListTcpConnectionsResponseSchema, { tcpConnections: items, ...page });
     },
     async deleteTcpConnection({ name }) {
@@ -157,13 +163,13 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     },
     async listUdpListeners(request) {
       const node = parseNodeName(request.parent);
-      const { items, ...page } = await listPage(
-        context,
-        request,
-        () => engine.udpListeners.list(node),
-        byId,
-        toUdpListener,
-      );
+      const list = () => engine.udpListeners.list(node);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byId,
+        type: pb.UdpListenerSchema,
+        toProto: toUdpListener,
+      });
       return create(pb.ListUdpListenersResponseSchema, { udpListeners: items, ...page });
     },
     async deleteUdpListener({ name }) {
@@ -192,7 +198,12 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     async listUdpConnections(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.udpConnections.list(node);
-      const { items, ...page } = await listPage(context, request, list, byCreation, toUdpConnection);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byCreation,
+        type: pb.UdpConnectionSchema,
+        toProto: toUdpConnection,
+      });
       return create(pb.ListUdpConnectionsResponseSchema, { udpConnections: items, ...page });
     },
     async deleteUdpConnection({ name }) {
@@ -218,7 +229,12 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     async listServices(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.services.list(node);
-      const { items, ...page } = await listPage(context, request, list, byStart, toService);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byStart,
+        type: pb.ServiceSchema,
+        toProto: toService,
+      });
       return create(pb.ListServicesResponseSchema, { services: items, ...page });
     },
     async deleteService({ name }) {
@@ -234,7 +250,12 @@ export function nodeService(context: ServiceContext): ServiceImpl<typeof pb.Node
     async listWorkers(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.workers.list(node);
-      const { items, ...page } = await listPage(context, request, list, byId, toWorker);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byId,
+        type: pb.WorkerSchema,
+        toProto: toWorker,
+      });
       return create(pb.ListWorkersResponseSchema, { workers: items, ...page });
     },
   };

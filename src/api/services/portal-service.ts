@@ -3,9 +3,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/portal_service_pb.js";
 import type { InletResource, OutletResource } from "../../node/resources.js";
 import { toInletSpec, toOutletSpec } from "../from-proto.js";
+import { byId, listPage } from "../lists/list-page.js";
 import { formatName, parseName, parseNodeName } from "../names.js";
 import { toInlet, toOutlet } from "../to-proto.js";
-import { byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+import { type ServiceContext, waitOptions } from "./context.js";
 import { watch, watchedKind } from "./watch.js";
 
 /** Bytes and sessions are in no change log: they would fill it. */
@@ -30,7 +31,12 @@ export function portalService(context: ServiceContext): ServiceImpl<typeof pb.Po
     async listInlets(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.inlets.list(node);
-      const { items, ...page } = await listPage(context, request, list, byId, toInlet);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byId,
+        type: pb.InletSchema,
+        toProto: toInlet,
+      });
       return create(pb.ListInletsResponseSchema, { inlets: items, ...page });
     },
     async deleteInlet({ name }) {
@@ -53,7 +59,12 @@ export function portalService(context: ServiceContext): ServiceImpl<typeof pb.Po
     async listOutlets(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.outlets.list(node);
-      const { items, ...page } = await listPage(context, request, list, byId, toOutlet);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byId,
+        type: pb.OutletSchema,
+        toProto: toOutlet,
+      });
       return create(pb.ListOutletsResponseSchema, { outlets: items, ...page });
     },
     watchPortals(request, call) {

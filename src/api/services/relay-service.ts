@@ -3,9 +3,10 @@ import type { ServiceImpl } from "@connectrpc/connect";
 import * as pb from "../../../gen/portway/v1/relay_service_pb.js";
 import type { RelayRegistrationResource, RelayResource } from "../../node/resources.js";
 import { toRelaySpec } from "../from-proto.js";
+import { byId, listPage } from "../lists/list-page.js";
 import { formatName, parseName, parseNodeName } from "../names.js";
 import { toRelay, toRelayRegistration } from "../to-proto.js";
-import { byId, listPage, type ServiceContext, waitOptions } from "./context.js";
+import { type ServiceContext, waitOptions } from "./context.js";
 import { watch, watchedKind } from "./watch.js";
 
 /** Each method is convert, call, convert. */
@@ -28,7 +29,12 @@ export function relayService(context: ServiceContext): ServiceImpl<typeof pb.Rel
     async listRelays(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.relays.list(node);
-      const { items, ...page } = await listPage(context, request, list, byId, toRelay);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byId,
+        type: pb.RelaySchema,
+        toProto: toRelay,
+      });
       return create(pb.ListRelaysResponseSchema, { relays: items, ...page });
     },
     async deleteRelay({ name }) {
@@ -69,7 +75,12 @@ export function relayService(context: ServiceContext): ServiceImpl<typeof pb.Rel
     async listRelayRegistrations(request) {
       const node = parseNodeName(request.parent);
       const list = () => engine.relayRegistrations.list(node);
-      const { items, ...page } = await listPage(context, request, list, byId, toRelayRegistration);
+      const { items, ...page } = await listPage(context, request, {
+        list,
+        keyOf: byId,
+        type: pb.RelayRegistrationSchema,
+        toProto: toRelayRegistration,
+      });
       return create(pb.ListRelayRegistrationsResponseSchema, { relayRegistrations: items, ...page });
     },
     async deleteRelayRegistration({ name }) {

@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes, timingSafeEqual } from "node:crypto";
-import { PortwayError } from "../base/errors.js";
+import { PortwayError } from "../../base/errors.js";
 
 export interface PageRequest {
   /** 0 means 50. */
@@ -17,8 +17,8 @@ export interface Page<T> {
 /** Cuts lists into pages. */
 export interface Pager {
   /**
-   * One page of `items` in the order of their keys. `list` names the list (method and parent): a token of another list
-   * is refused. `keyOf` gives each item a key of its own; a page goes on behind the key where the one before ended, so
+   * One page of `items` in the order of their keys. `list` names the list (method, parent, filter and order): a token of
+   * another list is refused. `keyOf` gives each item a key of its own; a page goes on behind the key where the one before ended, so
    * that no item is shown twice or left out because others came or went. Throws `bad_page_token`.
    */
   page<T>(list: string, items: readonly T[], keyOf: (item: T) => string, request: PageRequest): Page<T>;
@@ -48,7 +48,7 @@ export function createPager(secret: Uint8Array = randomBytes(32)): Pager {
       bytes.toString("base64url") === token &&
       timingSafeEqual(bytes.subarray(0, macBytes), macOf(list, position));
     if (isOurs) return position;
-    throw badToken("was altered, is of another list, or of a daemon that has ended");
+    throw badToken("was altered, is of another list, filter or order, or of a daemon that has ended");
   };
 
   return {
@@ -89,7 +89,8 @@ function startBehind(position: string, keys: readonly string[]): number {
     return at === -1 ? keys.length : at;
   }
   const at = keys.findIndex((key) => positionOf(key) === position);
-  if (at === -1) throw badToken("points at an item that is gone; list again from the start");
+  if (at === -1)
+    throw badToken("points at an item that is gone or changed its place; list again from the start");
   return at + 1;
 }
 

@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Code } from "@connectrpc/connect";
 import fc from "fast-check";
-import { NodeService } from "../../gen/portway/v1/node_service_pb.js";
-import { createPager } from "../../src/api/paging.js";
-import { apiFixture, clientFor, protocols, toldError, transportFor } from "../support/api-fixture.js";
+import { NodeService } from "../../../gen/portway/v1/node_service_pb.js";
+import { createPager } from "../../../src/api/lists/paging.js";
+import { apiFixture, clientFor, protocols, toldError, transportFor } from "../../support/api-fixture.js";
 
 const keyOf = (text: string): string => text;
 
