@@ -41,7 +41,9 @@ export interface Call {
   readonly connection: Connection;
   readonly exchange: Exchange;
   readonly startedMs: number;
-  isCut: boolean;
+  /** How hard was tried to end it: its caller was told why, and its stream was reset. */
+  cut: "not" | "told" | "reset";
+  toldMs: number;
   /** Its request may go on for as long as the caller likes: a stream whose first message was let in. */
   isOpenEnded: boolean;
   /** What waited to be sent at the last look and what had been handed over, and since when both have been the same. */
@@ -50,9 +52,13 @@ export interface Call {
   waitingSinceMs: number;
 }
 
+type WhyCut = "the request does not end" | "the response is not taken";
+
 const sweepMs = 1000;
 /** For the answers to calls that did not finish in time. */
 const lastAnswersMs = 500;
+/** For the answer to a call that is cut: over HTTP/1.1, it waits a second for the end of the body. */
+const tellMs = 2_500;
 /** Of a frame that acknowledges settings. */
 const acknowledgementBytes = 9;
 /** An answer may stand behind much that a client sends. */
@@ -115,7 +121,8 @@ export class Connections implements Disposable {
       connection,
       exchange,
       startedMs: performance.now(),
-      isCut: false,
+      cut: "not",
+      toldMs: 0,
       isOpenEnded: false,
       waitingBytes: 0,
       sentPieces: 0,
@@ -172,16 +179,9 @@ export class Connections implements Disposable {
     for (const call of this.#calls.items()) {
       if (call.exchange.dismiss()) continue;
       const why = this.#whyEnd(call, now);
-      if (why === undefined) continue;
-      this.#log.info("call.cut", { why, path: pathOf(call.exchange) });
-      const { stream } = call.exchange;
-      if (stream !== undefined && !call.isCut) {
-        call.isCut = true;
-        stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
-      } else {
-        // Over HTTP/2, a stream that is still there a moment later never ends by itself.
-        end(call.connection);
-      }
+      if (why === undefined || (call.cut === "told" && now - call.toldMs < tellMs)) continue;
+      if (call.cut === "not") this.#log.info("call.cut", { why, path: pathOf(call.exchange) });
+      this.#cut(call, why, now);
     }
     for (const connection of this.#open.values()) {
       const { session, calls, isTrusted, openedMs, idleSinceMs } = connection;
@@ -204,7 +204,23 @@ export class Connections implements Disposable {
     }
   }
 
-  #whyEnd(call: Call, now: number): string | undefined {
+  /** Each time by harder means, for what is still there a moment later does not end by itself. */
+  #cut(call: Call, why: WhyCut, now: number): void {
+    const { stream, serving } = call.exchange;
+    if (call.cut === "not" && why === "the request does not end" && serving !== undefined) {
+      call.cut = "told";
+      call.toldMs = now;
+      const said = `the request did not arrive within ${this.#limits.requestTimeoutMs / 1000} s`;
+      serving.abort(toConnectError(new PortwayError("timed_out", said)));
+    } else if (call.cut !== "reset" && stream !== undefined) {
+      call.cut = "reset";
+      stream.close(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+    } else {
+      end(call.connection);
+    }
+  }
+
+  #whyEnd(call: Call, now: number): WhyCut | undefined {
     const ageMs = now - call.startedMs;
     if (ageMs > this.#limits.requestTimeoutMs && !call.isOpenEnded && !call.exchange.hasArrived) {
       return "the request does not end";

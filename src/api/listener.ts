@@ -46,7 +46,8 @@ export function createListener(options: ListenerOptions): Listener {
   const http1 = http.createServer({
     maxHeaderSize: limits.maxHeaderBytes,
     headersTimeout: limits.headersTimeoutMs,
-    requestTimeout: limits.requestTimeoutMs,
+    // Behind what the sweep of the connections does, which tells the caller why.
+    requestTimeout: limits.requestTimeoutMs + 5_000,
     keepAliveTimeout: keepAliveTimeoutMs,
     connectionsCheckingInterval: Math.min(1000, limits.headersTimeoutMs),
   });

@@ -66,15 +66,31 @@ test("headers that do not end, and a body that does not come, end the connection
   );
   await Promise.all([slowHead.closed(), slowBody.closed()]);
   assert.match(slowHead.received.toString(), /^HTTP\/1.1 408 /);
+  assert.match(slowBody.received.toString(), /^HTTP\/1.1 504 .*did not arrive within 0.4 s.*TIMED_OUT/s);
+});
 
-  const session = http2.connect(`http://${at}`);
-  const headers = { ":method": "POST", ":path": path, authorization: `Bearer ${token}` };
-  const stream = session.request({ ...headers, "content-type": "application/json" });
-  stream.write("{");
-  stream.on("error", () => {});
-  await new Promise((resolve) => stream.once("close", resolve));
-  assert.equal(stream.rstCode, http2.constants.NGHTTP2_ENHANCE_YOUR_CALM);
-  session.destroy();
+test("a request over HTTP/2 whose body does not come is told so in the words of its protocol", async (t) => {
+  const { server, token } = await apiFixture(t, { limits: { headersTimeoutMs: 200, requestTimeoutMs: 400 } });
+  const session = http2.connect(`http://${await server.listenTcp({ host: "127.0.0.1", port: 0 })}`);
+  t.after(() => session.destroy());
+  for (const type of ["application/json", "application/proto", "application/grpc", "application/grpc-web"]) {
+    const headers = { ":method": "POST", ":path": path, authorization: `Bearer ${token}` };
+    const stream = session.request({ ...headers, "content-type": type });
+    stream.write("{");
+    let said = "";
+    stream.on("response", (head) => {
+      const details = head["grpc-status-details-bin"];
+      if (details !== undefined) said += `grpc-status-details-bin: ${details}`;
+    });
+    stream.on("data", (chunk) => {
+      said += chunk;
+    });
+    await new Promise((resolve) => stream.once("close", resolve));
+    assert.equal(stream.rstCode, http2.constants.NGHTTP2_NO_ERROR, type);
+    const details = /grpc-status-details-bin: (\S+)/.exec(said)?.[1] ?? "";
+    const told = said + Buffer.from(details, "base64").toString("latin1");
+    assert.match(told, /did not arrive within 0.4 s.*TIMED_OUT/s, type);
+  }
 });
 
 test("an HTTP/2 connection that makes no call that is let in is closed, and so is an idle one", async (t) => {

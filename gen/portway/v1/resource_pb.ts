@@ -22,16 +22,17 @@
 //   call that takes one; in a call with a route, a part of it that is understood and not served);
 // - RESOURCE_EXHAUSTED: MESSAGE_TOO_LARGE (a request above 8 MiB, an answer above 32 MiB), TOO_MANY (more than 4096
 //   streams at the same time);
-// - CANCELLED: CANCELED (by its caller); DEADLINE_EXCEEDED: TIMED_OUT (the caller's deadline);
+// - CANCELLED: CANCELED (by its caller); DEADLINE_EXCEEDED: TIMED_OUT (the caller's deadline, or a request that takes too
+//   long to arrive);
 // - UNAVAILABLE: DRAINING (the daemon is ending); INTERNAL: INTERNAL (a fault of the daemon, whose log tells more).
 //
 // A connection carries 128 calls at the same time, streams among them; a client of HTTP/2 keeps further ones waiting and
 // says nothing. Who has many streams open, such as one for each worker, spreads them over several connections. An address
 // of the API takes 1024 connections; more are closed at once.
 //
-// A request (of a stream of requests, the first one) has to arrive within 60 s, and a caller that takes nothing of an
-// answer that waits for it is cut off after 30 s. Neither is told by an error of the API: HTTP/2 resets the stream, which
-// a gRPC client shows as RESOURCE_EXHAUSTED without an ErrorInfo; HTTP/1.1 ends the connection.
+// A request (of a stream of requests, the first one) has to arrive within 60 s, else DEADLINE_EXCEEDED (TIMED_OUT). A
+// caller that takes nothing of an answer that waits for it is cut off after 30 s. There is no way to tell it so: HTTP/2
+// resets the stream, which a gRPC client shows as RESOURCE_EXHAUSTED without an ErrorInfo; HTTP/1.1 ends the connection.
 //
 // What names a node may end with NOT_FOUND (NODE_NOT_FOUND) and, if that has to run, FAILED_PRECONDITION (NODE_STOPPED), or
 // UNAVAILABLE (STOPPED) if the node ends meanwhile.
