@@ -1,10 +1,11 @@
-import { create, type DescField, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
+import { create, type DescMessage, isMessage, type Message } from "@bufbuild/protobuf";
 import { pathToString } from "@bufbuild/protobuf/reflect";
 import { type Duration, DurationSchema } from "@bufbuild/protobuf/wkt";
 import { createValidator, type Violation } from "@bufbuild/protovalidate";
 import type { ConnectError, Interceptor } from "@connectrpc/connect";
 import { PortwayError } from "../base/errors.js";
 import { type FieldViolation, toConnectError } from "./errors.js";
+import { fieldValue } from "./field-value.js";
 
 /** Violations that an error tells; gRPC sends them in a header, of which a client takes 8 KiB. */
 const maxViolations = 10;
@@ -99,7 +100,8 @@ function toFieldViolation({ field, message, ruleId }: Violation): FieldViolation
 /** In JSON no duration can be written that is none; in binary one can. */
 function* badDurations(type: DescMessage, message: Message, within = ""): Generator<FieldViolation> {
   for (const field of type.fields) {
-    const value = field.fieldKind === "message" ? messageIn(message, field) : undefined;
+    const value =
+      field.fieldKind === "message" ? (fieldValue(message, field) as Message | undefined) : undefined;
     if (value === undefined) continue;
     const path = within + field.name;
     if (!isMessage(value, DurationSchema)) yield* badDurations(field.message!, value, `${path}.`);
@@ -108,13 +110,6 @@ function* badDurations(type: DescMessage, message: Message, within = ""): Genera
       yield { field: path, description, reason: "DURATION_NANOS" };
     }
   }
-}
-
-function messageIn(message: Message, { localName, oneof }: DescField): Message | undefined {
-  const values = message as unknown as Readonly<Record<string, unknown>>;
-  if (oneof === undefined) return values[localName] as Message | undefined;
-  const chosen = values[oneof.localName] as { readonly case?: string; readonly value?: Message };
-  return chosen.case === localName ? chosen.value : undefined;
 }
 
 function isDuration({ seconds, nanos }: Duration): boolean {

@@ -2959,10 +2959,10 @@ export const WorkerKindSchema: GenEnum<WorkerKind> = /*@__PURE__*/
  *
  * Every mutation takes a `request_id`: a repeated call with the same id within 10 minutes gets the first answer and
  * changes nothing. The last 4096 answers are kept, of successes alone: a call that failed may be made again with its
- * id. They end with the daemon, as all that they tell of does. INVALID_ARGUMENT (BAD_ARGUMENT) for an id that was used for another request. A create with an id that exists and
- * an equal spec, defaults filled in, succeeds with `already_existed`; with another spec, or while another call still
- * binds it, it is ALREADY_EXISTS (ALREADY_EXISTS). A create that fails or is cancelled while it waits leaves what another
- * create was answered with or still waits for.
+ * id. They end with the daemon, as all that they tell of does. INVALID_ARGUMENT (BAD_ARGUMENT) for an id that was used
+ * for another request. A create with an id that exists and an equal spec, defaults filled in, succeeds with
+ * `already_existed`; with another spec, or while another call still binds it, it is ALREADY_EXISTS (ALREADY_EXISTS). A
+ * create that fails or is cancelled while it waits leaves what another create was answered with or still waits for.
  *
  * @generated from service portway.v1.NodeService
  */

@@ -12,6 +12,7 @@ import {
   type Timestamp,
   TimestampSchema,
 } from "@bufbuild/protobuf/wkt";
+import { fieldValue } from "../field-value.js";
 
 /** A value as it is compared: times and durations are nanoseconds, a value of an enum is its number. */
 export type Comparable = string | bigint | boolean;
@@ -60,12 +61,10 @@ function inMessage(type: DescMessage, [name, ...rest]: readonly string[], refuse
 }
 
 /** Of a message that holds `field`, the values that `inner` finds in the field's value. */
-function fromHolder({ localName, oneof }: DescField, inner: Values): Values {
+function fromHolder(field: DescField, inner: Values): Values {
   const some: Values["some"] = (holder, test) => {
-    const fields = holder as Readonly<Record<string, unknown>>;
-    if (oneof === undefined) return fields[localName] !== undefined && inner.some(fields[localName], test);
-    const chosen = fields[oneof.localName] as { readonly case?: string; readonly value?: unknown };
-    return chosen.case === localName && inner.some(chosen.value, test);
+    const value = fieldValue(holder as object, field);
+    return value !== undefined && inner.some(value, test);
   };
   return { ...inner, some };
 }

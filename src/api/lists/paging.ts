@@ -18,8 +18,8 @@ export interface Page<T> {
 export interface Pager {
   /**
    * One page of `items` in the order of their keys. `list` names the list (method, parent, filter and order): a token of
-   * another list is refused. `keyOf` gives each item a key of its own; a page goes on behind the key where the one before ended, so
-   * that no item is shown twice or left out because others came or went. Throws `bad_page_token`.
+   * another list is refused. `keyOf` gives each item a key of its own; a page goes on behind the key where the one
+   * before ended, so that no item is shown twice or left out because others came or went. Throws `bad_page_token`.
    */
   page<T>(list: string, items: readonly T[], keyOf: (item: T) => string, request: PageRequest): Page<T>;
 }
